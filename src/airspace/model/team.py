@@ -1,0 +1,313 @@
+"""The team file as data: every key of CLI reference ``docs/team-file.md``, validated. No I/O."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from airspace.model import names
+from airspace.model.roles import Role
+from airspace.model.secret import REFERENCE_SCHEMA, Secret, SecretRef, is_reference, parse_reference
+from airspace.model.sizes import parse_size
+
+DEFAULT_SLOTS = 16
+_HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+
+
+class _Part(BaseModel):
+    """A mapping in the file: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def _refuse(rule: str, message: str, fix: str) -> PydanticCustomError:
+    # Braces are the template's placeholders to pydantic: a name may hold none, a fix may.
+    return PydanticCustomError(rule, message.replace("{", "(").replace("}", ")"), {"fix": fix})
+
+
+def _team_name(value: str) -> str:
+    if value in names.RESERVED_TEAMS:
+        raise _refuse("bad-name", f"the name {value} is reserved", "choose another name")
+    if not names.is_team_name(value):
+        near = names.suggest_team_name(value)
+        raise _refuse(
+            "bad-name",
+            "this is no team name",
+            (f"write {near}; " if near else "") + f"a team name is {names.TEAM_RULE}",
+        )
+    return value
+
+
+def _short_name(value: str) -> str:
+    if not names.is_short_name(value):
+        raise _refuse("bad-name", "this is no valid name", f"a name is {names.SHORT_RULE}")
+    return value
+
+
+def _user_name(value: str) -> str:
+    if not names.is_user_name(value):
+        raise _refuse("bad-name", "this is no user name", f"a user name is {names.USER_RULE}")
+    return value
+
+
+def _role(value: object) -> Role:
+    known = [role.value for role in Role]
+    if isinstance(value, str) and value in known:
+        return Role(value)
+    near = names.did_you_mean(value, known) if isinstance(value, str) else None
+    fix = f"did you mean {near}? " if near else ""
+    raise _refuse("bad-role", "this is no role", f"{fix}one of: {', '.join(known)}")
+
+
+def _size(value: object) -> int:
+    try:
+        if not isinstance(value, (str, int)):
+            raise ValueError
+        amount = parse_size(value)
+    except ValueError:
+        raise _refuse("bad-size", "this is no size", "write for example 512M, 4G or a number of bytes") from None
+    if not 1024**2 <= amount <= 1024**5:
+        raise _refuse("bad-size", "a size is between 1M and 1024T", "write for example 512M or 4G")
+    return amount
+
+
+def _title(value: str) -> str:
+    if len(value) > 100 or not value.strip() or not value.isprintable():
+        raise _refuse("bad-title", "a title is one line of 1 to 100 printable characters", "shorten it")
+    return value
+
+
+def _text(value: str) -> str:
+    if "\0" in value or len(value) > 5000:
+        raise _refuse("bad-text", "too long, or holds a NUL character", "shorten it to 5000 characters")
+    return value
+
+
+def _folder(value: str) -> str:
+    if not value.strip() or "\0" in value:
+        raise _refuse("bad-folder", "a folder has a name", "write a path relative to this file")
+    return value
+
+
+def _endpoint(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    how = "write host:port, for example objects.example:443"
+    if not colon or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise _refuse("bad-endpoint", "an endpoint has a port between 1 and 65535", how)
+    if host.startswith("[") and host.endswith("]"):
+        try:
+            return f"[{ipaddress.IPv6Address(host[1:-1])}]:{int(port)}"
+        except ValueError:
+            raise _refuse("bad-endpoint", "no IPv6 address between the brackets", how) from None
+    if len(host) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in host.split(".")):
+        raise _refuse("bad-endpoint", "this is no host name or address", how)
+    return f"{host.lower()}:{int(port)}"
+
+
+def _network(value: object) -> Any:
+    if value == "open":
+        return "open"
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+        raise _refuse(
+            "wrong-type", "network is a list of host:port, or the word open", 'for example ["db.example:5432"]'
+        )
+    return tuple(dict.fromkeys(_endpoint(item) for item in value))
+
+
+def _json(value: object) -> Any:
+    """Only what JSON can carry; YAML knows more (dates, NaN, binary)."""
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, str):
+        if "\0" in value:
+            raise _refuse("not-json", "text with a NUL character cannot be stored", "remove it")
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_json(item) for item in value]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {key: _json(item) for key, item in value.items()}
+    raise _refuse("not-json", "this value is not JSON (a date? infinity? a key that is no text?)", "put it in quotes")
+
+
+def _json_or_secret(value: object) -> Any:
+    return parse_reference(value) if isinstance(value, SecretRef) or is_reference(value) else _json(value)
+
+
+def _dump(value: Any) -> Any:
+    return value.as_dict() if isinstance(value, SecretRef) else value
+
+
+TeamName = Annotated[
+    StrictStr,
+    AfterValidator(_team_name),
+    Field(json_schema_extra={"pattern": "^[a-z][a-z0-9]*(_[a-z0-9]+)*$", "minLength": 3, "maxLength": 30}),
+]
+ShortName = Annotated[StrictStr, AfterValidator(_short_name)]
+UserName = Annotated[StrictStr, AfterValidator(_user_name)]
+RoleName = Annotated[
+    Role, PlainValidator(_role), PlainSerializer(str), WithJsonSchema({"enum": [role.value for role in Role]})
+]
+Size = Annotated[
+    int,
+    PlainValidator(_size),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[KMGT]?(i?B)?$"}]}),
+]
+JsonOrSecret = Annotated[
+    Any, PlainValidator(_json_or_secret), PlainSerializer(_dump), WithJsonSchema({"description": "any JSON value"})
+]
+Text = Annotated[StrictStr, AfterValidator(_text)]
+Network = Annotated[
+    Union[tuple[str, ...], Literal["open"]],  # noqa: UP007 - evaluated by pydantic on Python 3.10 too
+    PlainValidator(_network),
+    PlainSerializer(lambda value: value if isinstance(value, str) else list(value)),
+    WithJsonSchema(
+        {"anyOf": [{"const": "open"}, {"type": "array", "items": {"type": "string", "pattern": r"^.+:\d{1,5}$"}}]}
+    ),
+]
+
+
+class DagSource(_Part):
+    """Where the team's Dags come from."""
+
+    folder: Annotated[StrictStr, AfterValidator(_folder)] | None = Field(
+        default=None,
+        description="relative to this file, inside the applied folder; by default a folder that the platform makes",
+    )
+
+
+class Connection(_Part):
+    """One connection under its short name: either ``uri`` or the single fields."""
+
+    type: Annotated[StrictStr, Field(min_length=1, max_length=100)] | None = Field(
+        default=None, description="Airflow's connection type: postgres, http, aws ..."
+    )
+    host: Text | None = None
+    port: Annotated[StrictInt, Field(ge=1, le=65535)] | None = None
+    login: Secret | None = None
+    password: Secret | None = Field(default=None, description="a reference is the good way; plain text gets a warning")
+    schema_: Text | None = Field(default=None, alias="schema")
+    extra: dict[StrictStr, JsonOrSecret] = Field(default_factory=dict, description="values may be secret references")
+    uri: Secret | None = Field(default=None, description="the whole connection as one URI, instead of the other keys")
+    description: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Connection:
+        single = self.model_fields_set - {"uri", "description"}
+        if self.uri is not None and single:
+            raise _refuse("uri-and-fields", "a connection has either uri or single keys", "remove one of the two")
+        if self.uri is None and self.type is None:
+            raise _refuse("missing-key", "a connection needs a type or a uri", "add for example type: postgres")
+        return self
+
+
+class Limits(_Part):
+    """What the team's code may use at once; None leaves it to the platform."""
+
+    memory: Size | None = Field(default=None, description="512M, 4G; bytes after validation")
+    cpu: Annotated[StrictFloat | StrictInt, Field(gt=0, le=4096)] | None = Field(default=None, description="cores")
+    processes: Annotated[StrictInt, Field(ge=1, le=1_000_000)] | None = None
+    scratch: Size | None = Field(default=None, description="temporary disk space")
+
+
+class AssetGrant(_Part):
+    """Who, besides the owner, may consume an asset."""
+
+    consumers: tuple[TeamName, ...] = Field(default=(), description="names of teams")
+
+
+class Team(_Part):
+    """One team file. Only ``name`` is required."""
+
+    name: TeamName
+    title: Annotated[StrictStr, AfterValidator(_title)] | None = Field(
+        default=None, description="by default made of the name"
+    )
+    members: dict[UserName, RoleName] = Field(default_factory=dict, description="user → viewer|operator|author|lead")
+    dags: DagSource = Field(default_factory=DagSource)
+    connections: dict[ShortName, Connection] = Field(default_factory=dict)
+    variables: dict[ShortName, JsonOrSecret] = Field(
+        default_factory=dict, description="text is stored as it is, anything else as JSON; or a secret reference"
+    )
+    pools: dict[ShortName, Annotated[StrictInt, Field(ge=0, le=100_000)]] = Field(
+        default_factory=dict, description="pool → slots"
+    )
+    slots: Annotated[StrictInt, Field(ge=1, le=100_000)] = Field(
+        default=DEFAULT_SLOTS, description="tasks of this team running at once"
+    )
+    limits: Limits = Field(default_factory=Limits)
+    network: Network = Field(default=(), description="host:port that the team's code may reach; or open")
+    assets: dict[ShortName, AssetGrant] = Field(default_factory=dict, description="what others may consume")
+
+    @property
+    def bundle(self) -> str:
+        """The name of the team's Dag bundle."""
+        return self.name
+
+    @property
+    def shown_title(self) -> str:
+        """The title, or one made of the name."""
+        return self.title or self.name.replace("_", " ").title()
+
+    def references(self) -> dict[tuple[str, ...], SecretRef]:
+        """Every secret reference in the file by its path of keys."""
+        found: dict[tuple[str, ...], SecretRef] = {}
+        for path, value in self._secret_places():
+            if isinstance(value, SecretRef):
+                found[path] = value
+        return found
+
+    def plain_secrets(self) -> list[tuple[str, ...]]:
+        """Places where a secret stands in the file itself."""
+        return [
+            path
+            for path, value in self._secret_places()
+            if isinstance(value, str) and path[0] == "connections" and path[2] == "password"
+        ] + [
+            ("connections", name, "uri")
+            for name, connection in self.connections.items()
+            if isinstance(connection.uri, str) and "@" in connection.uri
+        ]
+
+    def without_secrets(self) -> dict[str, Any]:
+        """The file as JSON, where references stay references and plain secrets are left out."""
+        document: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        for _, name, key in self.plain_secrets():
+            document["connections"][name][key] = {"plain": True}
+        return document
+
+    def _secret_places(self) -> list[tuple[tuple[str, ...], Any]]:
+        places: list[tuple[tuple[str, ...], Any]] = []
+        for name, connection in self.connections.items():
+            at = ("connections", name)
+            places += [((*at, key), getattr(connection, key)) for key in ("login", "password", "uri")]
+            places += [((*at, "extra", key), value) for key, value in connection.extra.items()]
+        places += [(("variables", name), value) for name, value in self.variables.items()]
+        return places
+
+
+def json_schema() -> dict[str, Any]:
+    """A JSON Schema of the team file, for editors."""
+    schema = Team.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Airspace team file"}
+
+
+__all__ = ["REFERENCE_SCHEMA", "AssetGrant", "Connection", "DagSource", "Limits", "Team", "json_schema"]

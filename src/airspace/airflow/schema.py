@@ -1,0 +1,45 @@
+"""Creating and upgrading the tables of one database, Airflow's and ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import airflow
+from airflow import settings
+from airflow.utils import db
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from airspace.airflow.db import AirspaceDBManager
+from airspace.model.errors import AirspaceError
+
+
+def migrate() -> bool:
+    """Bring the database up to date; False when it was.
+
+    :raises AirspaceError: Airflow is not configured to create our tables
+    """
+    if _current():
+        return False
+    db.upgradedb()
+    if not _ours_current():
+        raise AirspaceError(
+            "Airflow migrated its tables but not Airspace's",
+            fix=f"set [database] external_db_managers = {AirspaceDBManager.__module__}.AirspaceDBManager",
+        )
+    return True
+
+
+def _current() -> bool:
+    return _airflow_current() and _ours_current()
+
+
+def _airflow_current() -> bool:
+    heads = ScriptDirectory(str(Path(airflow.__file__).parent / "migrations")).get_heads()
+    with settings.get_engine().connect() as connection:
+        return set(MigrationContext.configure(connection).get_current_heads()) == set(heads)
+
+
+def _ours_current() -> bool:
+    with settings.get_session()() as session:
+        return bool(AirspaceDBManager(session).check_migration())

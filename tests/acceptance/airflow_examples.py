@@ -1,0 +1,100 @@
+"""Airflow's own example Dags: which of them take part, and how one deployment's outcome is taken down.
+
+Used twice, on plain Airflow by ``record_plain.py`` and on ours by ``test_airflow_examples.py``: the same calls over the
+public REST API, so that the two outcomes can be compared.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from airspace.backends.airflow_rest import Session
+
+REFERENCE = Path(__file__).parent / "data" / "plain_airflow_examples.json"
+
+# Files that take part nowhere, and why. Everything else that the package brings does.
+EXCLUDED = {
+    "example_asset_allow_teams.py": "names two teams of its own; what they may share is a team file's business here",
+    "example_asset_with_watchers.py": "waits for files in /tmp, and deletes them",
+    "example_custom_weight.py": "its weight strategy must be installed as a plugin of the deployment",
+    "example_dag_decorator.py": "asks a web site",
+    "example_inlet_event_extra.py": "its outcome depends on what has run before it",
+    "example_kubernetes_executor.py": "needs a Kubernetes cluster",
+    "example_local_kubernetes_executor.py": "needs a Kubernetes cluster",
+    "example_retry_policy.py": "asks a web site",
+    "example_workday_timetable.py": "its timetable must be installed as a plugin of the deployment",
+    "tutorial_objectstorage.py": "asks a web site and writes to S3",
+    "tutorial_taskflow_api_virtualenv.py": "installs packages from an index",
+}
+PATIENCE = 600.0  # seconds for all of them together; a quiet machine of two cores needs a fifth of it
+
+Outcome = dict[str, Any]
+
+
+def copy_examples(target: Path) -> None:
+    """Copy the example Dags that take part, with the files they need, into ``target``."""
+    import airflow.example_dags
+
+    source = Path(airflow.example_dags.__path__[0])
+    target.mkdir(parents=True, exist_ok=True)
+    for file in source.glob("*.py"):
+        if file.name not in EXCLUDED and file.name != "__init__.py":
+            shutil.copyfile(file, target / file.name)
+    shutil.copytree(source / "sql", target / "sql", dirs_exist_ok=True)
+
+
+def wait_for_dags(session: Session, expected: set[str] | int, seconds: float = 120.0) -> set[str]:
+    """Wait until the Dags have been parsed: the named ones, or as many as expected and no more coming."""
+    deadline = time.monotonic() + seconds
+    last: set[str] = set()
+    while time.monotonic() < deadline:
+        found = {dag.dag_id for dag in session.dags()}
+        if isinstance(expected, set):
+            if expected <= found:
+                return found
+        elif len(found) >= expected and found == last:
+            return found
+        last = found
+        time.sleep(2)
+    raise AssertionError(f"after {seconds:.0f} s only these Dags were parsed: {sorted(last)}")
+
+
+def run_all(session: Session, dag_ids: set[str], *, mark: str) -> Outcome:
+    """Run every Dag once, by hand, and take down how each task instance ended."""
+    for dag_id in sorted(dag_ids):
+        session.unpause(dag_id)
+    refused: dict[str, int] = {}
+    started: list[str] = []
+    for dag_id in sorted(dag_ids):
+        # With a logical date, because many of the examples use the templates that need one.
+        body = {"logical_date": datetime.now(timezone.utc).isoformat(), "dag_run_id": mark}
+        answer = session.ask("POST", f"/dags/{dag_id}/dagRuns", body)
+        if answer.ok:
+            started.append(dag_id)
+        else:
+            refused[dag_id] = answer.status
+    _wait_for_runs(session, started, mark)
+    return {dag_id: {"refused": status} for dag_id, status in refused.items()} | {
+        dag_id: _outcome(session, dag_id, mark) for dag_id in started
+    }
+
+
+def _wait_for_runs(session: Session, dag_ids: list[str], mark: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    open_runs = list(dag_ids)
+    while open_runs:
+        open_runs = [dag_id for dag_id in open_runs if not session.run(dag_id, mark).finished]
+        assert time.monotonic() < deadline, f"still not finished after {PATIENCE:.0f} s: {open_runs}"
+        time.sleep(2 if open_runs else 0)
+
+
+def _outcome(session: Session, dag_id: str, run_id: str) -> Outcome:
+    tasks = {
+        task.task_id if task.map_index < 0 else f"{task.task_id}[{task.map_index}]": task.state
+        for task in session.task_instances(dag_id, run_id)
+    }
+    return {"state": session.run(dag_id, run_id).state, "tasks": dict(sorted(tasks.items()))}

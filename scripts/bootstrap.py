@@ -66,9 +66,19 @@ def usable(python: Path) -> bool:
     return python.exists() and subprocess.run([python, "-c", probe], check=False, capture_output=True).returncode == 0
 
 
+def environ() -> dict[str, str]:
+    """Ours, with uv told to trust what this machine trusts (a company's own certificates), where it has a store."""
+    store = Path("/etc/ssl/certs/ca-certificates.crt")
+    return dict(os.environ) | ({"UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"} if store.exists() else {})
+
+
 def run(*command: str | Path, quiet: bool = False) -> None:
     done = subprocess.run(
-        [str(part) for part in command], cwd=ROOT, check=False, stdout=subprocess.DEVNULL if quiet else None
+        [str(part) for part in command],
+        cwd=ROOT,
+        env=environ(),
+        check=False,
+        stdout=subprocess.DEVNULL if quiet else None,
     )
     if done.returncode:
         fail(

@@ -25,8 +25,9 @@ STAGING = ".staging"
 PUBLISHED = "published"
 
 _TEAM = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_LONGEST_NAME = 100
+# The same rule as for the short names of a team file, because an asset is named there.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_LONGEST_NAME = 150
 
 
 def team_name(name: str) -> str:
@@ -51,10 +52,10 @@ def version_name(name: str) -> str:
 
 
 def _plain(name: str, what: str) -> str:
-    if not (isinstance(name, str) and len(name) <= _LONGEST_NAME and _NAME.fullmatch(name)):
+    if not (isinstance(name, str) and len(name) <= _LONGEST_NAME and _NAME.fullmatch(name) and ".." not in name):
         raise NameRefusedError(
             f"{name!r} cannot name {what}",
-            fix=f"use up to {_LONGEST_NAME} of letters, digits, '_', '-', '.'; begin with a letter or a digit",
+            fix=f"use up to {_LONGEST_NAME} of letters, digits, '_', '-', '.'; begin with a letter, digit or '_'",
         )
     return name
 

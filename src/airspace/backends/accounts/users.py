@@ -1,0 +1,76 @@
+"""System users of this machine, through the distribution's own tools."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from airspace.model.errors import AirspaceError
+
+_SEARCH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+
+
+class AccountError(AirspaceError):
+    """A Unix user could not be made, removed or used."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """A Unix user with its primary group."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def me() -> Account:
+    """The calling user (by number where it has no name, as in some containers)."""
+    uid, gid = os.getuid(), os.getgid()
+    try:
+        return Account(pwd.getpwuid(uid).pw_name, uid, gid)
+    except KeyError:
+        return Account(str(uid), uid, gid)
+
+
+def find(name: str) -> Account | None:
+    """The user of that name, if there is one."""
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    return Account(name, entry.pw_uid, entry.pw_gid)
+
+
+def create(name: str) -> Account:
+    """Make a system user with a group of its own, no password, no login, no home; fine if it exists."""
+    if found := find(name):
+        return found
+    _tool("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent",
+          "--shell", _nologin(), "--comment", "Airspace", name)  # fmt: skip
+    made = find(name)
+    if made is None:
+        raise AccountError(f"useradd made user {name}, but it cannot be found", fix="getent passwd " + name)
+    return made
+
+
+def delete(name: str) -> None:
+    """Remove a user made by :func:`create`; fine if there is none."""
+    if find(name) is not None:
+        _tool("userdel", name)
+
+
+def _nologin() -> str:
+    return next((path for path in ("/usr/sbin/nologin", "/sbin/nologin") if Path(path).exists()), "/bin/false")
+
+
+def _tool(name: str, *arguments: str) -> None:
+    path = shutil.which(name, path=_SEARCH)
+    if path is None:
+        raise AccountError(f"{name} is not installed", fix="apt-get install passwd")
+    done = subprocess.run([path, *arguments], capture_output=True, text=True, check=False, env={"PATH": _SEARCH})
+    if done.returncode:
+        raise AccountError(f"{name} failed: {done.stderr.strip()}", fix=f"as root: {name} {' '.join(arguments)}")

@@ -1,0 +1,24 @@
+"""``python -m airspace.backends.postgres check``: can an external database be used? Asked as its user."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from airspace.backends.postgres.cluster import PostgresError
+from airspace.backends.postgres.external import check
+
+
+def main() -> int:
+    """``{"url": …}`` on stdin; ``{}`` or ``{"error": {"message", "fix"}}`` on stdout."""
+    try:
+        check(json.load(sys.stdin)["url"])
+    except PostgresError as error:
+        sys.stdout.write(json.dumps({"error": {"message": error.message, "fix": error.fix}}))
+        return 1
+    sys.stdout.write("{}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

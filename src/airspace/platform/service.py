@@ -1,0 +1,194 @@
+"""The platform on one machine: start, stop, health, and doing work as its control user."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from airspace.backends import accounts, processes
+from airspace.backends.processes import Supervisor
+from airspace.model.errors import AirspaceError, HomeError, NotRunningError
+from airspace.model.home import HomeLayout
+from airspace.platform import airflow_config, doctor, health, home, startup, strays
+from airspace.platform.components import COMPONENTS, POSTGRES, Component
+from airspace.platform.control import Control, open_control
+from airspace.platform.doctor import Check
+from airspace.platform.health import ComponentStatus, Status, TeamStatus
+from airspace.platform.home import Manifest
+from airspace.platform.progress import Event, Progress, silent, step
+from airspace.platform.startup import Start, Started, control_account_if_any, observe, private_cluster
+from airspace.platform.teamwork import team_of, team_statuses
+
+ISOLATION = "none"
+ISOLATION_SENTENCE = (
+    "isolation: none - in this version the code of all teams runs as the same Unix user, so a team's code can read and "
+    "change what belongs to other teams and to the platform. Run only code that you trust."
+)
+
+
+class Platform:
+    """One home.
+
+    :param parts: the components beside the database; data, so that tests can run small programs in their place
+    """
+
+    def __init__(self, layout: HomeLayout, parts: Sequence[Component] = COMPONENTS) -> None:
+        self.layout = layout
+        self._parts = tuple(parts)
+
+    @property
+    def url(self) -> str:
+        """Where the UI and the API are, whether or not they run now."""
+        return airflow_config.base_url(self._manifest().port or 0)
+
+    @property
+    def first_password(self) -> Path | None:
+        """The file with the password of the first administrator, while it is there."""
+        path = self.layout.secrets / startup.ADMIN_PASSWORD
+        try:
+            return path if path.exists() else None
+        except PermissionError:
+            return None
+
+    @property
+    def isolation(self) -> str:
+        """How far the teams' code is kept apart, in plain words."""
+        return ISOLATION_SENTENCE
+
+    def up(self, port: int | None = None, database_url: str | None = None, progress: Progress = silent) -> Started:
+        """Start everything and wait until it is ready. Twice is once; what a killed ``up`` left is carried on with."""
+        with _disk_full_is_told(self.layout):
+            home.check_usable(self.layout)
+            with home.locked(self.layout):
+                return Start(self.layout, self._parts, progress).run(port, database_url)
+
+    def down(self, progress: Progress = silent) -> None:
+        """Stop every process and remove every socket; data and users stay. Fine when nothing runs."""
+        if not self.layout.root.exists():
+            return
+        self._own()
+        with home.locked(self.layout):
+            self._stop(progress)
+
+    def destroy(self, progress: Progress = silent) -> None:
+        """Stop everything, then remove the home with all data, and its Unix user."""
+        if not self.layout.root.exists():
+            return
+        self._own()
+        with home.locked(self.layout):
+            manifest = self._known()
+            self._stop(progress)
+            with step(progress, f"remove {self.layout.root}"):
+                shutil.rmtree(self.layout.root, ignore_errors=True)
+            if manifest is not None:
+                strays.remove_runtime(home.places(self.layout, manifest.id))
+                if accounts.me().uid == 0:
+                    accounts.delete(manifest.user or f"airspace-{manifest.id}")
+        left = [] if not self.layout.root.exists() else sorted(self.layout.root.iterdir())
+        if left:
+            raise HomeError(f"{left[0]} could not be removed", fix=f"rm -r {self.layout.root}")
+
+    def status(self) -> Status:
+        """How components and teams are. Never raises for a platform that is down."""
+        manifest = self._known()
+        if manifest is None:
+            return Status(None, ready=False, isolation=ISOLATION, components=(), teams=())
+        self._own()
+        url = airflow_config.base_url(manifest.port) if manifest.port else None
+        where = home.places(self.layout, manifest.id)
+        control = Control(None, (), {})
+        cluster = private_cluster(self.layout, where, control) if manifest.database == "embedded" else None
+        found = observe(Supervisor(where.supervisor, self.layout.logs), self._parts, url or "", cluster)
+        used = processes.usage([part.pid for part in found if part.pid], team_of)
+        parts = tuple(
+            replace(part, rss_mb=_megabytes(u.rss_bytes for u in used if u.component_pid == part.pid and not u.team))
+            for part in found
+        )
+        ready = all(part.state == health.RUNNING for part in parts)
+        return Status(url, ready, ISOLATION, parts, self._teams(used, ready=ready))
+
+    def doctor(self) -> list[Check]:
+        """What is wrong with this machine or home, each with the command that fixes it. Works before ``up``."""
+        return doctor.examine(self.layout, self.status)
+
+    def run_control(self, module: str, arguments: Sequence[str], payload: Mapping[str, Any]) -> dict[str, Any]:
+        """``python -m module arguments`` as the control user beside the running platform: JSON in, JSON out.
+
+        :raises AirspaceError: the module's own refusal, with its fix
+        """
+        manifest = self._manifest()
+        where = home.places(self.layout, manifest.id)
+        if not Supervisor(where.supervisor, self.layout.logs).running():
+            raise NotRunningError("the platform is not running", fix="airspace up")
+        account = control_account_if_any(manifest)
+        return open_control(self.layout, where, manifest.id, account).run(module, arguments, payload)
+
+    def ring(self, bundle: str) -> None:
+        """Tell the Dag processor that a bundle changed; nobody listening is fine."""
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
+            bell.setblocking(False)
+            bell.sendto(bundle.encode(), str(home.places(self.layout, self._manifest().id).doorbell))
+
+    def _stop(self, progress: Progress) -> None:
+        manifest = self._known()
+        if manifest is None:
+            return
+        where = home.places(self.layout, manifest.id)
+        supervisor = Supervisor(where.supervisor, self.layout.logs)
+        states = supervisor.states()
+        if states:
+            with step(progress, "stop the components"):
+                supervisor.stop_programs([name for name in states if name != POSTGRES])
+                supervisor.stop_programs([name for name in states if name == POSTGRES])
+        supervisor.shutdown()
+        account = control_account_if_any(manifest)
+        strays.sweep(self.layout, where, manifest.id, account)
+        progress(Event("everything is stopped", done=True))
+
+    def _teams(self, used: Sequence[processes.Usage], *, ready: bool) -> tuple[TeamStatus, ...]:
+        names = sorted(path.stem for path in self.layout.teams.glob("*.yaml")) if self.layout.teams.is_dir() else []
+        return team_statuses(names, used, ready=ready)
+
+    def _known(self) -> Manifest | None:
+        """The manifest, also of a home whose first ``up`` was cut off."""
+        if manifest := home.read_manifest(self.layout):
+            return manifest
+        begun = home.begun_id(self.layout)
+        return Manifest(id=begun) if begun else None
+
+    def _manifest(self) -> Manifest:
+        manifest = home.read_manifest(self.layout)
+        if manifest is None:
+            raise NotRunningError(f"there is no platform in {self.layout.root} yet", fix="airspace up")
+        return manifest
+
+    def _own(self) -> None:
+        home.check_usable(self.layout)
+
+
+def _megabytes(sizes: Iterator[int]) -> float:
+    return round(sum(sizes) / 2**20, 1)
+
+
+@contextmanager
+def _disk_full_is_told(layout: HomeLayout) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise AirspaceError(
+                f"the disk of {layout.root} is full",
+                fix=f"free some space (df -h {layout.root}), then: airspace up",
+            ) from None
+        raise AirspaceError(
+            f"{error.strerror or error}: {error.filename or layout.root}", fix="airspace doctor"
+        ) from error
+
+
+__all__ = ["ISOLATION", "ISOLATION_SENTENCE", "Check", "ComponentStatus", "Platform", "Started", "Status"]

@@ -47,10 +47,25 @@ COMPONENTS: tuple[Component, ...] = (
 )
 
 
+@dataclass(frozen=True)
+class Blueprint:
+    """What makes a platform, as data: tests put small programs in the place of Airflow's.
+
+    :param parts: the components beside the database
+    :param admin: the module that does one-off work as the control user; it knows ``migrate`` and ``add-user``
+    """
+
+    parts: tuple[Component, ...]
+    admin: str = "airspace.airflow.admin"
+
+
 def postgres(command: list[str]) -> Component:
     """The private database; its command already becomes the control user."""
     # SIGINT is PostgreSQL's fast shutdown: SIGTERM would wait for every client to leave.
     return Component(POSTGRES, tuple(command), stop_signal="INT", stop_seconds=30)
+
+
+BLUEPRINT = Blueprint(COMPONENTS)
 
 
 def program(component: Component, prefix: tuple[str, ...], *, order: int) -> Program:

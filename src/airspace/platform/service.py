@@ -16,7 +16,7 @@ from airspace.backends.processes import Supervisor
 from airspace.model.errors import AirspaceError, HomeError, NotRunningError
 from airspace.model.home import HomeLayout
 from airspace.platform import airflow_config, doctor, health, home, startup, strays
-from airspace.platform.components import COMPONENTS, POSTGRES, Component
+from airspace.platform.components import BLUEPRINT, POSTGRES, Blueprint
 from airspace.platform.control import Control, open_control
 from airspace.platform.doctor import Check
 from airspace.platform.health import ComponentStatus, Status, TeamStatus
@@ -35,12 +35,12 @@ ISOLATION_SENTENCE = (
 class Platform:
     """One home.
 
-    :param parts: the components beside the database; data, so that tests can run small programs in their place
+    :param blueprint: what it is made of
     """
 
-    def __init__(self, layout: HomeLayout, parts: Sequence[Component] = COMPONENTS) -> None:
+    def __init__(self, layout: HomeLayout, blueprint: Blueprint = BLUEPRINT) -> None:
         self.layout = layout
-        self._parts = tuple(parts)
+        self._blueprint = blueprint
 
     @property
     def url(self) -> str:
@@ -66,7 +66,7 @@ class Platform:
         with _disk_full_is_told(self.layout):
             home.check_usable(self.layout)
             with home.locked(self.layout):
-                return Start(self.layout, self._parts, progress).run(port, database_url)
+                return Start(self.layout, self._blueprint, progress).run(port, database_url)
 
     def down(self, progress: Progress = silent) -> None:
         """Stop every process and remove every socket; data and users stay. Fine when nothing runs."""
@@ -104,7 +104,7 @@ class Platform:
         where = home.places(self.layout, manifest.id)
         control = Control(None, (), {})
         cluster = private_cluster(self.layout, where, control) if manifest.database == "embedded" else None
-        found = observe(Supervisor(where.supervisor, self.layout.logs), self._parts, url or "", cluster)
+        found = observe(Supervisor(where.supervisor, self.layout.logs), self._blueprint.parts, url or "", cluster)
         used = processes.usage([part.pid for part in found if part.pid], team_of)
         parts = tuple(
             replace(part, rss_mb=_megabytes(u.rss_bytes for u in used if u.component_pid == part.pid and not u.team))

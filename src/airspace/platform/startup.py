@@ -17,7 +17,7 @@ from airspace.backends.processes import Program, Supervisor, SupervisorError
 from airspace.model.errors import AirspaceError, HomeError
 from airspace.model.home import HomeLayout
 from airspace.platform import airflow_config, components, health, home, ports, strays
-from airspace.platform.components import POSTGRES, Component
+from airspace.platform.components import POSTGRES, Blueprint, Component
 from airspace.platform.control import Control, open_control
 from airspace.platform.health import ComponentStatus
 from airspace.platform.home import Manifest, Places
@@ -45,8 +45,13 @@ class Start:
     """One ``up``, with the home's lock held."""
 
     layout: HomeLayout
-    parts: Sequence[Component]
+    blueprint: Blueprint
     progress: Progress
+
+    @property
+    def parts(self) -> tuple[Component, ...]:
+        """The components beside the database."""
+        return self.blueprint.parts
 
     def run(self, port: int | None, database_url: str | None) -> Started:
         """Do it."""
@@ -187,7 +192,7 @@ class Start:
         # A private database changes only through us; the company's may have been restored from an older backup.
         if manifest.schema != wanted or manifest.database == "external":
             with step(self.progress, "create or upgrade the tables"):
-                control.run("airspace.airflow.admin", ["migrate"], {})
+                control.run(self.blueprint.admin, ["migrate"], {})
         return home.with_changes(manifest, schema=wanted)
 
     def _start_rest(self, manifest: Manifest, cluster: Cluster | None) -> None:

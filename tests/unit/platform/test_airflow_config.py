@@ -1,0 +1,75 @@
+"""``airflow.cfg``: what is fixed, what users may change, and that no secret is lost or doubled on the way."""
+
+from __future__ import annotations
+
+import configparser
+from pathlib import Path
+
+import pytest
+
+from airspace.model.errors import InvalidInputError
+from airspace.platform import airflow_config
+from airspace.platform.airflow_config import Settings
+
+SETTINGS = Settings(
+    home_id="abcdef",
+    port=8123,
+    airflow_home=Path("/h/airflow"),
+    logs=Path("/h/logs"),
+    database_url="postgresql+psycopg2://u:p%40w@/airflow?host=%2Fh%2Frun&port=5432",
+    database_url_async="postgresql+asyncpg://u:p%40w@/airflow?host=%2Fh%2Frun&port=5432",
+    fernet_key="FERNET=",
+    jwt_secret="JWT",
+    api_secret_key="API",
+)
+
+
+def read(text: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser()  # interpolates as Airflow's does
+    parser.read_string(text)
+    return parser
+
+
+def test_what_the_platform_depends_on_is_set(tmp_path: Path) -> None:
+    found = read(airflow_config.render(SETTINGS, tmp_path / "none"))
+    assert found["core"]["multi_team"] == "True"
+    assert found["core"]["executor"] == "airspace.airflow.executor.TeamExecutor"
+    assert found["database"]["sql_alchemy_conn"] == SETTINGS.database_url
+    assert found["api"]["base_url"] == "http://127.0.0.1:8123"
+    assert found["core"]["execution_api_server_url"] == "http://127.0.0.1:8123/execution/"
+
+
+def test_a_user_sets_what_is_theirs(tmp_path: Path) -> None:
+    overrides = tmp_path / "airflow.overrides.cfg"
+    overrides.write_text("[core]\nparallelism = 7\n[smtp]\nsmtp_host = mail\n[email]\nsubject = 100%% done\n")
+    found = read(airflow_config.render(SETTINGS, overrides))
+    assert found["core"]["parallelism"] == "7"
+    assert found["smtp"]["smtp_host"] == "mail"
+    assert found["email"]["subject"] == "100% done"
+
+
+def test_every_refused_setting_is_named_at_once_with_its_line(tmp_path: Path) -> None:
+    overrides = tmp_path / "airflow.overrides.cfg"
+    overrides.write_text(
+        "[core]\nmulti_team = False\nparallelism = 3\nfernet_key_cmd = id\n[team=x]\na = b\n"
+        "[workers]\nsecrets_backend = x.Y\n[api]\nport = 1\n"
+    )
+    with pytest.raises(InvalidInputError) as refused:
+        airflow_config.render(SETTINGS, overrides)
+    message = refused.value.message
+    for expected in (
+        "line 2: [core] multi_team",
+        "line 4: [core] fernet_key_cmd",
+        "line 6: [team=x] a",
+        "line 8: [workers] secrets_backend",
+        "line 10: [api] port",
+    ):
+        assert expected in message
+    assert "parallelism" not in message
+
+
+def test_a_file_that_is_no_configuration_is_named(tmp_path: Path) -> None:
+    overrides = tmp_path / "airflow.overrides.cfg"
+    overrides.write_text("parallelism = 3\n")
+    with pytest.raises(InvalidInputError, match="cannot be read"):
+        airflow_config.check_overrides(overrides)

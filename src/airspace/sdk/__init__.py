@@ -4,7 +4,7 @@ Runs inside team code: the standard library only, nothing else of Airspace, no s
 manners (atomic, complete, described versions); who may read whose folder is enforced by the platform, outside.
 """
 
-from airspace.sdk.context import storage, storage_root, team
+from airspace.sdk.context import storage, storage_root, team, workspace
 from airspace.sdk.errors import NameRefusedError, NotPublishedError, OutsidePlatformError, PublishError, SdkError
 from airspace.sdk.manifest import Manifest, PublishedFile
 from airspace.sdk.publishing import Draft, publish
@@ -25,4 +25,5 @@ __all__ = [
     "storage",
     "storage_root",
     "team",
+    "workspace",
 ]

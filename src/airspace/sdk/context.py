@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from airspace.sdk.errors import OutsidePlatformError
-from airspace.sdk.layout import team_folder, team_name
+from airspace.sdk.layout import asset_name, team_folder, team_name
 
 _BY_HAND = "the platform sets it for every task; to run by hand: export {name}={example}"
 
@@ -34,4 +35,19 @@ def storage() -> Path:
     """The team's own folder, made if it is missing: keep here what later tasks need. Nobody else reads it."""
     folder = team_folder(storage_root(), team())
     folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def workspace(kind: str, name: str, *, keep: int = 2) -> Path:
+    """``storage()/kind/name``, made if it is missing: what the tasks of one run hand each other.
+
+    The newest ``keep`` of a kind stay, older ones are removed, so let as many runs of the Dag be active at once.
+    """
+    parent = storage() / asset_name(kind)
+    folder = parent / asset_name(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    others = [entry for entry in parent.iterdir() if entry != folder and entry.is_dir() and not entry.is_symlink()]
+    others.sort(key=lambda entry: entry.stat().st_mtime_ns, reverse=True)
+    for old in others[max(keep, 1) - 1 :]:
+        shutil.rmtree(old, ignore_errors=True)
     return folder

@@ -21,6 +21,7 @@ from airspace.sdk import (
     published,
     storage,
     team,
+    workspace,
 )
 
 OWNER = "data_engineering"
@@ -221,6 +222,18 @@ def test_storage_is_the_teams_own_folder(root: Path) -> None:
     assert team() == OWNER
     assert storage() == root / OWNER
     assert storage().is_dir()
+
+
+def test_a_workspace_is_kept_for_the_newest_runs(root: Path) -> None:
+    for number, name in enumerate(("run1", "run2", "run3")):
+        folder = workspace("batches", name, keep=2)
+        (folder / "data").write_text(name)
+        os.utime(folder, (number, number))
+    assert sorted(entry.name for entry in (root / OWNER / "batches").iterdir()) == ["run2", "run3"]
+    assert (workspace("batches", "run2", keep=1) / "data").read_text() == "run2"
+    assert [entry.name for entry in (root / OWNER / "batches").iterdir()] == ["run2"]
+    with pytest.raises(NameRefusedError):
+        workspace("..", "x")
 
 
 @pytest.mark.parametrize("name", ["AIRSPACE_TEAM", "AIRSPACE_STORAGE"])

@@ -71,10 +71,10 @@ def _train(table: pl.DataFrame, churned: pl.Series, seed: int) -> tuple[HistGrad
     return model, metrics
 
 
-def require(metrics: Metrics) -> None:
+def require(metrics: Metrics, *, least_auc: float = LEAST_AUC) -> None:
     """Raise ModelRejected unless the model learnt from the labels, and only from them."""
-    if metrics.auc < LEAST_AUC:
-        raise ModelRejected(f"hold-out AUC {metrics.auc} is below {LEAST_AUC}: the model did not learn enough")
+    if metrics.auc < least_auc:
+        raise ModelRejected(f"hold-out AUC {metrics.auc} is below {least_auc}: the model did not learn enough")
     if metrics.auc_shuffled_labels > MOST_SHUFFLED_AUC:
         raise ModelRejected(
             f"AUC {metrics.auc_shuffled_labels} with shuffled labels is above {MOST_SHUFFLED_AUC}: the evaluation leaks"

@@ -70,6 +70,17 @@ class HomeLayout:
         """``storage/<team>/``: the team's data; ``storage/<team>/published/<asset>/``: what it publishes."""
         return self.root / "storage"
 
+    @property
+    def rocket(self) -> Path:
+        """The demo's team files and Dags, copied here for the user to read and edit."""
+        return self.root / "rocket"
+
+    @property
+    def private(self) -> tuple[Path, ...]:
+        """The platform's own: no team file may name a Dag folder or a secret's file there."""
+        own = (self.secrets, self.postgres_data, self.run, self.airflow, self.logs, self.teams, self.bundles)
+        return (*own, self.storage, self.root / "supervisor")
+
 
 def home_root(environ: dict[str, str] | None = None, uid: int | None = None) -> Path:
     """The home to use: ``$AIRSPACE_HOME``, else ``/var/lib/airspace`` for root and ``~/.airspace`` for others."""

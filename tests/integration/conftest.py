@@ -1,4 +1,4 @@
-"""One migrated database a session, cloned for each test that asks: migrating takes seconds, cloning a fraction of one."""
+"""One migrated database a session, cloned for each test that asks: migrating takes seconds, cloning a fraction."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def migrated_database(postgres: Cluster, migrated_template: str) -> Callable[[],
 def airflow_env(migrated_database: Callable[[], str], tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment of a process that uses Airflow over a migrated database of its own.
 
-    ``AIRFLOW_HOME`` and ``AIRSPACE_HOME`` are in it; import Airflow in a subprocess only: it is configured once a process.
+    ``AIRFLOW_HOME`` and ``AIRSPACE_HOME`` are in it. Import Airflow in a subprocess only: it is configured once.
     """
     home = tmp_path / "home"
     yield write_airflow_home(home, migrated_database())

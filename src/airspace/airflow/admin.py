@@ -1,15 +1,16 @@
 """The admin worker: ``python -m airspace.airflow.admin COMMAND``, run as the control user beside a running platform.
 
-JSON comes on stdin and goes to stdout; everything that anyone logs or prints goes to stderr. So secrets are in no argument
-and in no environment. Modules of Airflow are imported by the command that needs them: importing them all takes seconds.
+JSON comes on stdin and goes to stdout; everything that anyone logs or prints goes to stderr. So secrets are in no
+argument and in no environment.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import sys
-from collections.abc import Callable
+import traceback
 from typing import Any
 
 from airspace.model.errors import AirspaceError, InvalidInputError
@@ -17,80 +18,18 @@ from airspace.model.errors import AirspaceError, InvalidInputError
 Payload = dict[str, Any]
 
 
-def migrate(payload: Payload) -> Payload:
-    """Create or upgrade Airflow's tables and ours; quick when there is nothing to do."""
-    from airspace.airflow import schema
-
-    return {"migrated": schema.migrate()}
-
-
-def read_teams(payload: Payload) -> Payload:
-    """Every team as applied."""
-    from airspace.airflow import team_store
-
-    return {"teams": team_store.read_teams()}
-
-
-def plan_teams(payload: Payload) -> Payload:
-    """What apply would change in the database and in the sources."""
-    from airspace.airflow import team_store
-
-    return team_store.run(payload, apply=False)
-
-
-def apply_teams(payload: Payload) -> Payload:
-    """Make it so, in one transaction."""
-    from airspace.airflow import team_store
-
-    return team_store.run(payload, apply=True)
-
-
-def add_user(payload: Payload) -> Payload:
-    """Add a local user."""
-    from airspace.airflow import user_commands
-
-    return user_commands.add_user(payload)
-
-
-def set_password(payload: Payload) -> Payload:
-    """Give a user a new password."""
-    from airspace.airflow import user_commands
-
-    return user_commands.set_password(payload)
-
-
-def set_role(payload: Payload) -> Payload:
-    """Replace what a user holds across teams."""
-    from airspace.airflow import user_commands
-
-    return user_commands.set_role(payload)
-
-
-def list_users(payload: Payload) -> Payload:
-    """All users with what they hold."""
-    from airspace.airflow import user_commands
-
-    return user_commands.list_users()
-
-
-def token(payload: Payload) -> Payload:
-    """An API token for a user."""
-    from airspace.airflow import user_commands
-
-    return user_commands.token(payload)
-
-
-COMMANDS: dict[str, Callable[[Payload], Payload]] = {
-    "migrate": migrate,
-    "read-teams": read_teams,
-    "plan-teams": plan_teams,
-    "apply-teams": apply_teams,
-    "add-user": add_user,
-    "set-password": set_password,
-    "set-role": set_role,
-    "list-users": list_users,
-    "token": token,
+COMMANDS: dict[str, str] = {
+    "migrate": "airspace.airflow.schema:migrate",
+    "read-teams": "airspace.airflow.team_store:read_teams",
+    "plan-teams": "airspace.airflow.team_store:plan_teams",
+    "apply-teams": "airspace.airflow.team_store:apply_teams",
+    "add-user": "airspace.airflow.user_store:add_user",
+    "set-password": "airspace.airflow.user_store:set_password",
+    "set-role": "airspace.airflow.user_store:set_role",
+    "list-users": "airspace.airflow.user_store:list_users",
+    "token": "airspace.airflow.user_store:token",
 }
+"""Command → the function that takes the payload and gives the answer; imported when it is asked for."""
 
 
 def main(arguments: list[str]) -> int:
@@ -110,7 +49,9 @@ def _run(command: str) -> tuple[Payload, int]:
     try:
         if not os.environ.get("AIRFLOW_HOME"):
             raise InvalidInputError("AIRFLOW_HOME is not set", fix="use the airspace command instead")
-        return COMMANDS[command](_payload()), 0
+        payload = _payload()
+        answer: Payload = pkgutil.resolve_name(COMMANDS[command])(payload)
+        return answer, 0
     except AirspaceError as error:
         return _refusal(error.message, error.fix), 1
     except Exception as error:  # noqa: BLE001 - the door: whoever started us gets an answer, the log gets the trace
@@ -149,8 +90,6 @@ def _first_line(error: Exception) -> str:
 
 def _log_trace(error: Exception) -> None:
     """The trace without messages: a message may quote a secret."""
-    import traceback
-
     frames = traceback.format_tb(error.__traceback__)
     sys.stderr.write("".join(frames) + _first_line(error) + "\n")
 

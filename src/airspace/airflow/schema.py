@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import airflow
 from airflow import settings
@@ -14,20 +16,20 @@ from airspace.airflow.db import AirspaceDBManager
 from airspace.model.errors import AirspaceError
 
 
-def migrate() -> bool:
-    """Bring the database up to date; False when it was.
+def migrate(payload: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - every command takes one
+    """Bring the database up to date; quick when it is.
 
     :raises AirspaceError: Airflow is not configured to create our tables
     """
     if _current():
-        return False
+        return {"migrated": False}
     db.upgradedb()
     if not _ours_current():
         raise AirspaceError(
             "Airflow migrated its tables but not Airspace's",
             fix=f"set [database] external_db_managers = {AirspaceDBManager.__module__}.AirspaceDBManager",
         )
-    return True
+    return {"migrated": True}
 
 
 def _current() -> bool:

@@ -200,11 +200,11 @@ class Connection(_Part):
     type: Annotated[StrictStr, Field(min_length=1, max_length=100)] | None = Field(
         default=None, description="Airflow's connection type: postgres, http, aws ..."
     )
-    host: Text | None = None
+    host: Annotated[Text, Field(max_length=500)] | None = None
     port: Annotated[StrictInt, Field(ge=1, le=65535)] | None = None
     login: Secret | None = None
     password: Secret | None = Field(default=None, description="a reference is the good way; plain text gets a warning")
-    schema_: Text | None = Field(default=None, alias="schema")
+    schema_: Annotated[Text, Field(max_length=500)] | None = Field(default=None, alias="schema")
     extra: dict[StrictStr, JsonOrSecret] = Field(default_factory=dict, description="values may be secret references")
     uri: Secret | None = Field(default=None, description="the whole connection as one URI, instead of the other keys")
     description: Text | None = None

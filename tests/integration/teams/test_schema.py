@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,9 +55,7 @@ def test_migrations_make_what_the_orm_makes(
 
 
 def test_an_up_to_date_database_is_left_alone(airflow_env: dict[str, str]) -> None:
-    started = time.monotonic()
     assert run_admin(airflow_env, "migrate") == {"migrated": False}
-    print(f"migrate on a migrated database: {time.monotonic() - started:.1f} s")
 
 
 def test_without_our_manager_migrating_says_what_to_set(new_database: Callable[[], str], tmp_path: Path) -> None:

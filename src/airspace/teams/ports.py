@@ -1,0 +1,26 @@
+"""What apply needs from the platform."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from airspace.model.home import HomeLayout
+
+
+class ControlPlane(Protocol):
+    """A running platform, as :func:`airspace.platform.wiring.open_platform` gives it."""
+
+    @property
+    def layout(self) -> HomeLayout:
+        """Where it lives."""
+
+    def run_control(self, module: str, arguments: Sequence[str], payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Run a module as the control user: JSON in, JSON out.
+
+        :raises NotRunningError: the platform is not running
+        :raises AirspaceError: the module refused or failed
+        """
+
+    def ring(self, bundle: str) -> None:
+        """Tell the Dag processor that a bundle changed; a lost ring only delays."""

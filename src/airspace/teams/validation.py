@@ -1,0 +1,127 @@
+"""From one document to a :class:`Team`: pydantic's findings as problems with place and fix."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from airspace.model import names
+from airspace.model.problem import Problem
+from airspace.model.team import AssetGrant, Connection, DagSource, Limits, Team
+from airspace.teams.document import Document, Path
+
+_STAND_IN = "unnamed_team"
+_PARTS: Mapping[tuple[str, int], type[BaseModel]] = {
+    ("dags", 1): DagSource,
+    ("limits", 1): Limits,
+    ("connections", 2): Connection,
+    ("assets", 2): AssetGrant,
+}
+_EXPECTED = {
+    "int_type": ("a whole number", "write a number without quotes"),
+    "int_from_float": ("a whole number", "write a number without quotes"),
+    "float_type": ("a number", "write a number without quotes"),
+    "string_type": ("text", "put it in quotes"),
+    "dict_type": ("a mapping", "write key: value pairs, or remove the key"),
+    "model_type": ("a mapping", "write key: value pairs, or remove the key"),
+    "tuple_type": ("a list", "write it in brackets: [one, two]"),
+    "list_type": ("a list", "write it in brackets: [one, two]"),
+}
+
+
+def validate(document: Document, file: str) -> tuple[Team | None, list[Problem]]:
+    """The team in a document and everything wrong with it.
+
+    A team comes back together with problems when the rest of the file still makes sense, so that checks across files
+    can find theirs too; it must not be applied. A team whose name is unusable is called ``unnamed_team``.
+    """
+    value = document.value
+    if not isinstance(value, dict):
+        line, column = document.place(())
+        what = "the file is empty" if value is None else "the file is not a mapping of keys"
+        return None, [Problem(file, line, column, "", "wrong-type", what, "begin with name: <team>")]
+    try:
+        return Team.model_validate(value), []
+    except ValidationError as error:
+        problems = _problems(error, document, file)
+        return _salvage(value, error), problems
+
+
+def known_keys(path: Path) -> list[str]:
+    """The keys that may stand in the mapping at a path."""
+    model: type[BaseModel] | None = Team if not path else _PARTS.get((str(path[0]), len(path)))
+    if model is None:
+        return []
+    return [info.alias or name for name, info in model.model_fields.items()]
+
+
+def _problems(error: ValidationError, document: Document, file: str) -> list[Problem]:
+    found: dict[tuple[Path, str], Problem] = {}
+    for detail in error.errors(include_url=False, include_input=False):
+        path, at_key = _path(detail["loc"], document)
+        rule, message, fix = _explain(detail, path)
+        on_key = at_key or rule in ("unknown-key", "missing-key")
+        line, column = document.place(path, key=on_key)
+        key = ".".join(str(part) for part in path)
+        found.setdefault((path, rule), Problem(file, line, column, key[:200], rule, message, fix))
+    return list(found.values())
+
+
+def _path(loc: tuple[int | str, ...], document: Document) -> tuple[Path, bool]:
+    """The part of pydantic's location that stands in the file (unions add their branch), and whether it is the key."""
+    at_key = bool(loc) and loc[-1] == "[key]"
+    path: Path = loc[:-1] if at_key else loc
+    while path and path not in document.keys and path not in document.values and path != loc:
+        path = path[:-1]
+    if not at_key and path == loc:
+        while len(path) > 1 and path not in document.keys and path[:-1] not in document.keys:
+            path = path[:-1]
+    return path, at_key
+
+
+def _explain(detail: Any, path: Path) -> tuple[str, str, str]:
+    kind, context = detail["type"], detail.get("ctx") or {}
+    last = str(path[-1]) if path else ""
+    if kind == "extra_forbidden":
+        known = known_keys(path[:-1])
+        near = names.did_you_mean(last, known)
+        fix = f"did you mean {near}?" if near else f"one of: {', '.join(known)}" if known else "remove it"
+        return "unknown-key", f"unknown key {last[:80]}", fix
+    if kind == "missing":
+        return "missing-key", f"the key {last} is missing", f"add {last}: ..."
+    if kind in _EXPECTED:
+        what, fix = _EXPECTED[kind]
+        return "wrong-type", f"{last or 'this'} should be {what}", fix
+    if kind in ("greater_than_equal", "greater_than", "less_than_equal", "less_than"):
+        return "out-of-range", f"{last} is out of range", str(detail["msg"]).replace("Input should be", "it should be")
+    if "fix" in context:
+        return kind, str(detail["msg"]), str(context["fix"])
+    return kind.replace("_", "-"), str(detail["msg"]), "see airspace team schema"
+
+
+def _salvage(value: dict[str, Any], error: ValidationError) -> Team | None:
+    """What is left of the team without the broken keys."""
+    rest = copy.deepcopy(value)
+    for _ in range(3):
+        for detail in error.errors(include_url=False, include_input=False):
+            _cut(rest, detail["loc"])
+        rest.setdefault("name", _STAND_IN)
+        try:
+            return Team.model_validate(rest)
+        except ValidationError as again:
+            error = again
+    return None
+
+
+def _cut(tree: Any, loc: tuple[int | str, ...]) -> None:
+    """Remove the deepest existing mapping entry on the way to a location."""
+    owner, key, here = None, None, tree
+    for part in loc:
+        if not isinstance(here, dict) or part not in here:
+            break
+        owner, key, here = here, part, here[part]
+    if owner is not None:
+        owner.pop(key, None)

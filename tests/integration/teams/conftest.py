@@ -1,0 +1,88 @@
+"""A platform without its processes: the home's folders, the real admin worker, a list of what was rung."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, create_engine
+
+from airspace.model.errors import AirspaceError
+from airspace.model.home import HomeLayout
+from airspace.teams.service import Outcome, apply, load, plan
+from tests.integration.conftest import run_admin
+
+
+@dataclass
+class LocalControl:
+    """Runs the admin worker directly, as the calling user."""
+
+    layout: HomeLayout
+    env: dict[str, str]
+    rung: list[str] = field(default_factory=list)
+
+    def run_control(self, module: str, arguments: Sequence[str], payload: Mapping[str, Any]) -> dict[str, Any]:
+        """See :class:`airspace.teams.ports.ControlPlane`."""
+        assert module == "airspace.airflow.admin"
+        [command] = arguments
+        answer = run_admin(self.env, command, dict(payload))
+        if error := answer.get("error"):
+            raise AirspaceError(error["message"], fix=error["fix"])
+        return answer
+
+    def ring(self, bundle: str) -> None:
+        """Remember it."""
+        self.rung.append(bundle)
+
+
+@dataclass
+class Desk:
+    """Everything a test of apply needs."""
+
+    directory: Path
+    control: LocalControl
+    engine: Engine
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a team file."""
+        path = self.directory / f"{name}.yaml"
+        path.write_text(text)
+        return path
+
+    def apply(self) -> Outcome:
+        """Apply the folder."""
+        return apply(load(self.directory, self.control.layout, self.environ), self.control)
+
+    def plan(self) -> Outcome:
+        """Plan it."""
+        return plan(load(self.directory, self.control.layout, self.environ), self.control)
+
+    def admin(self, command: str, payload: dict[str, Any] | None = None) -> dict[str, Any]:
+        """One command of the worker."""
+        return run_admin(self.control.env, command, payload)
+
+
+@pytest.fixture
+def desk(airflow_env: dict[str, str], tmp_path: Path) -> Any:
+    """A home with a migrated database, and an empty folder for team files."""
+    layout = HomeLayout(Path(airflow_env["AIRSPACE_HOME"]))
+    for folder in (layout.teams, layout.bundles, layout.storage, layout.dags):
+        folder.mkdir(parents=True, mode=0o750)
+    directory = tmp_path / "teams"
+    directory.mkdir()
+    config = (layout.airflow / "airflow.cfg").read_text()
+    url = next(line for line in config.splitlines() if line.startswith("sql_alchemy_conn")).split(" = ", 1)[1]
+    engine = create_engine(url.replace("%%", "%"))
+    yield Desk(directory, LocalControl(layout, airflow_env), engine, {"PATH": os.defpath})
+    engine.dispose()
+
+
+def dump(document: Any) -> str:
+    """For searching secrets in everything that an answer says."""
+    return json.dumps(document, default=str)

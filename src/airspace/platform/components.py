@@ -52,11 +52,11 @@ class Blueprint:
     """What makes a platform, as data: tests put small programs in the place of Airflow's.
 
     :param parts: the components beside the database
-    :param admin: the module that does one-off work as the control user; it knows ``migrate`` and ``add-user``
+    :param admin: what Python is told to run for one-off work as the control user; it knows ``migrate``, ``add-user``
     """
 
     parts: tuple[Component, ...]
-    admin: str = "airspace.airflow.admin"
+    admin: tuple[str, ...] = ("-m", "airspace.airflow.admin")
 
 
 def postgres(command: list[str]) -> Component:

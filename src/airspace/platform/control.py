@@ -58,14 +58,18 @@ class Control:
 
     def run(self, module: str, arguments: Sequence[str], payload: Mapping[str, Any]) -> dict[str, Any]:
         """``python -m module`` as the control user: JSON in, JSON out; an error in the answer is raised."""
-        done = self._python(["-m", module, *arguments], text=json.dumps(payload))
+        return self.ask(["-m", module, *arguments], payload)
+
+    def ask(self, arguments: Sequence[str], payload: Mapping[str, Any]) -> dict[str, Any]:
+        """The same for anything that Python can be told to run."""
+        done = self._python(arguments, text=json.dumps(payload))
         try:
             answer = json.loads(done.stdout)
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
             said = "\n  ".join(done.stderr.strip().splitlines()[-8:]) or f"it ended with {done.returncode}"
-            raise AirspaceError(f"{module} {' '.join(arguments)} failed:\n  {said}", fix="airspace doctor")
+            raise AirspaceError(f"{' '.join(arguments)} failed:\n  {said}", fix="airspace doctor")
         if error := answer.get("error"):
             raise AirspaceError(error["message"], fix=error.get("fix"))
         return answer

@@ -66,6 +66,8 @@ class Start:
                 return self._resume(manifest, port, database_url)
             # An `up` that was cut off before the database was made: its processes know nothing worth keeping.
             self.supervisor.shutdown()
+        # Before the port is looked at: a stray may hold it.
+        strays.sweep(layout, self.where, manifest.id, control_account_if_any(manifest))
         self._check_space(initialised)
         with ports.reserved(port, manifest.port) as chosen:
             manifest = home.with_changes(manifest, port=chosen, version=airspace.__version__)
@@ -76,7 +78,6 @@ class Start:
             account = control_account(manifest)
             manifest = home.with_changes(manifest, user=account.name if account else None)
             home.make_folders(self.layout, self.where, (account.uid, account.gid) if account else None)
-            strays.sweep(self.layout, self.where, manifest.id, account)
             control = open_control(self.layout, self.where, manifest.id, account)
             control.check()
             vault = Vault(self.layout.secrets, control.owner)
@@ -192,7 +193,7 @@ class Start:
         # A private database changes only through us; the company's may have been restored from an older backup.
         if manifest.schema != wanted or manifest.database == "external":
             with step(self.progress, "create or upgrade the tables"):
-                control.run(self.blueprint.admin, ["migrate"], {})
+                control.ask([*self.blueprint.admin, "migrate"], {})
         return home.with_changes(manifest, schema=wanted)
 
     def _start_rest(self, manifest: Manifest, cluster: Cluster | None) -> None:

@@ -6,11 +6,13 @@ import os
 import pwd
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from airspace.model.errors import AirspaceError
 
+_ATTEMPTS = 5
 _SEARCH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 
 
@@ -47,8 +49,20 @@ def find(name: str) -> Account | None:
 
 def create(name: str) -> Account:
     """Make a system user with a group of its own, no password, no login, no home; fine if it exists."""
-    if found := find(name):
-        return found
+    for attempt in range(_ATTEMPTS):
+        if found := find(name):
+            return found
+        try:
+            return _add(name)
+        except AccountError:
+            # Another home's useradd holds the lock, or that of an `up` that was killed was still at work.
+            if attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(0.3)
+    raise AssertionError
+
+
+def _add(name: str) -> Account:
     _tool("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent",
           "--shell", _nologin(), "--comment", "Airspace", name)  # fmt: skip
     made = find(name)

@@ -43,8 +43,10 @@ class _Transport(xmlrpc.client.Transport):
         super().__init__()
         self._path = path
 
-    def make_connection(self, host: object) -> http.client.HTTPConnection:  # noqa: ARG002
-        return _Connection(self._path)
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        connection = _Connection(self._path)
+        self._connection = host, connection  # what close() closes
+        return connection
 
 
 @dataclass(frozen=True)

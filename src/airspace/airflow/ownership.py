@@ -31,21 +31,25 @@ def team_of_dag(dag_id: str, session: Any) -> str | None:
 
 def dag_ids(teams: Iterable[str] | None, session: Any) -> set[str]:
     """The Dags of these teams; None: all Dags, also those of no team."""
-    ask = select(DagModel.dag_id) if teams is None else _dag_teams().where(_bundle_team.team_name.in_(list(teams)))
+    ask: Any = select(DagModel.dag_id)
+    if teams is not None:
+        ask = _dag_teams().where(_bundle_team.team_name.in_(list(teams)))
     return set(session.scalars(ask))
 
 
 def names(kind: Kind, teams: Iterable[str] | None, session: Any) -> set[str]:
     """The connections, variables or pools of these teams; None: all, also the global ones."""
     name, team = NAME_AND_TEAM[kind]
-    ask = select(name) if teams is None else select(name).where(team.in_(list(teams)))
+    ask: Any = select(name)
+    if teams is not None:
+        ask = ask.where(team.in_(list(teams)))
     return set(session.scalars(ask))
 
 
 def teams_of(kind: Kind, wanted: Iterable[str], session: Any) -> dict[str, str | None]:
     """Name → team of those connections, variables or pools that exist."""
     name, team = NAME_AND_TEAM[kind]
-    return dict(session.execute(select(name, team).where(name.in_(list(wanted)))).tuples())
+    return dict(session.execute(select(name, team).where(name.in_(list(wanted)))).all())
 
 
 def team_names(session: Any) -> set[str]:
@@ -78,9 +82,7 @@ def asset_resources(ids: Iterable[int], session: Any) -> dict[int, Resource]:
     one team whose Dags it starts. Where that leaves a doubt nobody owns it: they all read it, administrators change it.
     """
     wanted = list(ids)
-    asset_names = dict(
-        session.execute(select(AssetModel.id, AssetModel.name).where(AssetModel.id.in_(wanted))).tuples()
-    )
+    asset_names = dict(session.execute(select(AssetModel.id, AssetModel.name).where(AssetModel.id.in_(wanted))).all())
     producers = _teams_by_asset(TaskOutletAssetReference, wanted, session)
     started = _teams_by_asset(DagScheduleAssetReference, wanted, session)
     grants: dict[tuple[str, str], set[str]] = defaultdict(set)

@@ -1,0 +1,88 @@
+"""Small things that processes of team code need from the kernel."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+
+class PidFd:
+    """A process as something to select on: readable once it is gone.
+
+    Airflow notices a child's end when its sockets close, which is a moment before the process can be waited for;
+    without this it then sleeps until its next heartbeat is due, five seconds later.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._fd = os.pidfd_open(pid)
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._fd
+
+    def close(self) -> None:
+        """Give it up; harmless when repeated."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def gone_handler(unregister: Callable[[object], object]) -> tuple[Callable[[object], bool], Callable[[object], None]]:
+    """The pair of functions that Airflow's selectors keep with a file object: one wake-up, then it is taken out."""
+
+    def close(watched: object) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            unregister(watched)
+
+    return (lambda _: False), close
+
+
+def open_descriptors() -> frozenset[int]:
+    """What this process has open beyond its standard streams."""
+    return frozenset(int(entry.name) for entry in Path("/proc/self/fd").iterdir()) - {0, 1, 2}
+
+
+def close_descriptors(descriptors: Iterable[int]) -> None:
+    """Close these; those already closed are no matter."""
+    for descriptor in descriptors:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends: no task goes on without a supervisor."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before the call
+        os._exit(137)
+
+
+def kill_group(leader: int | None) -> None:
+    """Kill a process and everything it left in its process group."""
+    if leader and leader > 1 and leader != os.getpgid(0):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(leader, signal.SIGKILL)
+
+
+def reap(pid: int) -> int | None:
+    """The exit code (negative: the signal) of a child that ended; None when it has not, or is nobody's to reap."""
+    with contextlib.suppress(ChildProcessError):
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+    return None
+
+
+def ending(code: int | None) -> str:
+    """How a process ended, in words."""
+    if code is None:
+        return "ended"
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    return f"was ended by {name}" + (" (perhaps it ran out of memory)" if -code == signal.SIGKILL else "")

@@ -1,0 +1,314 @@
+"""The one Dag processor of all teams.
+
+Airflow's manager with four things of ours: its bundles follow the teams while it runs, a doorbell ends its wait,
+teams take turns, and what a file's process sends back is vetted before it is stored. Every private method that is
+overridden here has a contract test; see ``docs/adr/0008-one-dag-processor.md``.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+from airflow import settings
+from airflow.configuration import conf
+from airflow.dag_processing.manager import DagFileInfo, DagFileProcessorManager
+from airflow.dag_processing.processor import DagFileParsingResult, DagFileProcessorProcess
+from airflow.models import DagModel, Pool
+from airflow.utils.session import create_session
+from sqlalchemy import or_, select
+from sqlalchemy.exc import SQLAlchemyError
+from uuid6 import uuid7
+
+from airspace.airflow import live_bundles, parse_process, parse_results
+from airspace.airflow.child_process import ending
+from airspace.airflow.executor_queue import next_in_line
+from airspace.airflow.live_bundles import Signature
+from airspace.airflow.live_teams import Grants, LiveTeams
+from airspace.airflow.parse_process import TeamParseProcess
+from airspace.airflow.team_api import TeamApi
+from airspace.airflow.team_environment import team_environment
+from airspace.backends.tables import TeamRegistry, TeamRow
+from airspace.model.home import HomeLayout, home_root
+from airspace.platform import bells
+
+
+@attrs.define(kw_only=True, slots=False)
+class TeamDagProcessor(DagFileProcessorManager):
+    """Parses every team's bundle in processes, each with its team's environment and secrets."""
+
+    max_runs: int = -1
+    _layout: HomeLayout = attrs.field(factory=lambda: HomeLayout(home_root()), init=False)
+    _teams: LiveTeams = attrs.field(factory=lambda: LiveTeams(TeamRegistry(settings.engine), every=1.0), init=False)
+    _team_api: TeamApi = attrs.field(factory=TeamApi, init=False)
+    _stored: dict[str, TeamRow] = attrs.field(factory=dict, init=False)
+    """The bundles in service: stored in Airflow's tables and loaded."""
+    _grants: Grants = attrs.field(factory=dict, init=False)
+    _rung: set[str] = attrs.field(factory=set, init=False)
+    _signatures: dict[str, dict[str, Signature]] = attrs.field(factory=dict, init=False)
+    _last_served: dict[str, None] = attrs.field(factory=dict, init=False)
+
+    # --- the teams, live -------------------------------------------------------------------------------------------
+
+    def sync_bundles(self) -> None:
+        """Store the bundles of all teams; take those of nobody out of service."""
+        self._teams.refresh(force=True)
+        self._follow_teams()
+        if self._teams.reachable:
+            live_bundles.deactivate_others({team.bundle for team in self._teams.all()})
+
+    def _follow_teams(self) -> None:
+        """Make the bundles in service those of the teams. What could not be stored is tried again the next time."""
+        wanted = {team.bundle: team for team in self._teams.all()}
+        changed = [team for bundle, team in wanted.items() if not _same_owner(self._stored.get(bundle), team)]
+        gone = set(self._stored) - set(wanted)
+        if changed or gone:
+            stored = live_bundles.synchronise(self._layout, changed)
+            self._stored = {bundle: team for bundle, team in self._stored.items() if bundle in wanted}
+            self._stored.update({team.bundle: team for team in stored})
+            self._bundle_name_to_team_name: dict[str, str | None] = {}
+            self._rung.update(team.bundle for team in stored)
+        live_bundles.publish(self._layout, list(self._stored.values()))
+
+    def _queue_requested_files_for_parsing(self) -> None:
+        changed = self._teams.refresh()
+        if changed or len(self._stored) != len(self._teams.all()):
+            try:
+                self._reload()
+            except SQLAlchemyError:
+                self.log.warning("The teams' changes could not be taken on; trying again", exc_info=True)
+        if self._rung:
+            self.request_bundle_refresh(self._rung & set(self._stored))
+        super()._queue_requested_files_for_parsing()
+
+    def _reload(self) -> None:
+        before = set(self._stored)
+        self._follow_teams()
+        if before != set(self._stored):
+            known: dict[str, Any] = {bundle.name: bundle for bundle in self._dag_bundles}
+            self.load_dag_bundles()
+            self._dag_bundles: list[Any] = [known.get(bundle.name, bundle) for bundle in self._dag_bundles]
+            live_bundles.deactivate_others({team.bundle for team in self._teams.all()})
+        if self._grants != self._teams.grants:
+            # Consent is stored with each Dag: whoever shares or hears is parsed again.
+            moved = set(self._grants.items()) ^ set(self._teams.grants.items())
+            concerned = {owner for (owner, _), _ in moved}.union(*(consumers for _, consumers in moved))
+            self._grants = dict(self._teams.grants)
+            for bundle, team in self._stored.items():
+                if team.name in concerned:
+                    self._signatures.pop(bundle, None)
+                    self._rung.add(bundle)
+
+    # --- the doorbell ------------------------------------------------------------------------------------------------
+
+    def prepare_process_context(self) -> None:
+        """Put up the doorbell beside the parse processes' sockets."""
+        super().prepare_process_context()
+        bell = bells.hang(bells.DOORBELL)
+        self.selector.register(bell, selectors.EVENT_READ, (self._on_ring, lambda _: None))
+
+    def _on_ring(self, bell: socket.socket) -> bool:
+        heard = bells.rings(bell)
+        self._rung |= heard & set(self._stored)
+        if heard - set(self._stored):  # a new team's
+            self._teams.loaded_at = float("-inf")
+        return True
+
+    def _refresh_dag_bundles(self, known_files: dict[str, set[DagFileInfo]]) -> None:
+        in_service = {bundle.name for bundle in self._dag_bundles}
+        gone = set(known_files) - in_service
+        if gone:
+            self._drop(gone, known_files)
+        rung, self._rung = self._rung & in_service, set()
+        everything, last = self._dag_bundles, self._bundles_last_refreshed
+        due = time.monotonic() >= last + self.bundle_refresh_check_interval
+        if rung and not due:  # one bell is no reason to look at every team
+            self._dag_bundles = [bundle for bundle in everything if bundle.name in rung]
+            try:
+                super()._refresh_dag_bundles(known_files)
+            finally:
+                self._dag_bundles = everything
+                self._bundles_last_refreshed: float = last
+        else:
+            super()._refresh_dag_bundles(known_files)
+        for bundle in rung & set(known_files):
+            # Changed files go first. Airflow would come to them when its whole queue has been worked off.
+            self._add_files_to_queue(self._changed(bundle, known_files[bundle]), mode="frontprio")
+
+    def _drop(self, gone: Iterable[str], known_files: dict[str, set[DagFileInfo]]) -> None:
+        for bundle in gone:
+            known_files.pop(bundle, None)
+            self._bundle_versions.pop(bundle, None)
+            self._signatures.pop(bundle, None)
+        self.handle_removed_files(known_files)
+        self.deactivate_stale_dags(last_parsed={})
+
+    def _changed(self, bundle: str, files: set[DagFileInfo]) -> list[DagFileInfo]:
+        """The Dag files to parse: those that changed, or all, if something changed that any of them may read."""
+        before = self._signatures.get(bundle)
+        now = self._signatures[bundle] = live_bundles.signatures(self._layout.bundles / bundle)
+        if before is None:
+            return list(files)
+        changed = {path for path in now.keys() | before.keys() if now.get(path) != before.get(path)}
+        own = {str(file.rel_path): file for file in files}
+        gone_dag_files = {path for path in changed - set(now) if path.endswith(".py")}
+        if changed - set(own) - gone_dag_files:
+            return list(files)
+        return [own[path] for path in changed if path in own]
+
+    # --- parsing -----------------------------------------------------------------------------------------------------
+
+    def _create_process(self, dag_file: DagFileInfo) -> DagFileProcessorProcess:
+        team = self._stored[dag_file.bundle_name].name
+        logger, logger_filehandle = self._get_logger_for_dag_file(dag_file)
+        values = team_environment(self._layout, dag_file.bundle_name, team, os.environ)
+        return TeamParseProcess.start(
+            id=uuid7(),
+            path=dag_file.absolute_path,
+            bundle_path=dag_file.bundle_path,
+            bundle_name=dag_file.bundle_name,
+            dag_file_rel_path=str(dag_file.rel_path),
+            callbacks=self._callback_to_execute.pop(dag_file, []),
+            selector=self.selector,
+            logger=logger,
+            logger_filehandle=logger_filehandle,
+            subprocess_logs_to_stdout=conf.get("logging", "dag_processor_log_target") == "stdout",
+            client=self._team_api.client(team),
+            target=parse_process.target(team, str(dag_file.rel_path), values),
+        )
+
+    def _start_new_processes(self) -> None:
+        """Teams take turns, and no team ever holds the last process."""
+        free = self._parallelism - len(self._processors)
+        if free <= 0 or not self._file_queue:
+            return
+        running: dict[str, int] = {}
+        for file in self._processors:
+            running[file.bundle_name] = running.get(file.bundle_name, 0) + 1
+        waiting: dict[str, list[DagFileInfo]] = {}
+        for file in self._file_queue:
+            # A file that changes while it is parsed stays in the queue: Airflow would drop it.
+            if file not in self._processors and file.bundle_name in self._stored:
+                waiting.setdefault(file.bundle_name, []).append(file)
+        cap = max(1, self._parallelism - 1)
+        chosen = next_in_line(waiting, running, dict.fromkeys(waiting, cap), free, list(self._last_served))
+        started = [file for _, file in chosen]
+        rest = OrderedDict((f, None) for f in self._file_queue if f not in set(started))
+        self._file_queue: OrderedDict[DagFileInfo, None] = OrderedDict.fromkeys(started)
+        super()._start_new_processes()
+        self._file_queue.update(rest)
+        for bundle, _ in chosen:
+            self._last_served.pop(bundle, None)
+            self._last_served[bundle] = None
+
+    # --- results -----------------------------------------------------------------------------------------------------
+
+    def handle_parsing_result(self, file: DagFileInfo, proc: DagFileProcessorProcess, **keywords: Any) -> None:
+        """Store a result and let the scheduler know; a process that ended without one is its file's import error."""
+        super().handle_parsing_result(file, proc, **keywords)
+        if proc.parsing_result is None and not proc.had_callbacks:
+            self._report(file, f"The process that read this file {ending(proc.ending)} before it had read its Dags.")
+        bells.ring(bells.WAKE)
+
+    def persist_parsing_result(
+        self,
+        *,
+        bundle_name: str,
+        bundle_version: str | None,
+        version_data: dict[str, Any] | None,
+        parsing_result: DagFileParsingResult,
+        run_duration: float,
+        relative_fileloc: str | None,
+        session: Any,
+    ) -> None:
+        """Store what is the team's own of a result."""
+        team = self._teams.of_bundle(bundle_name)
+        if team is None or relative_fileloc is None:
+            return
+        parsed = parse_results.Parsed(
+            team=team.name,
+            file=self._layout.bundles / bundle_name / relative_fileloc,
+            rel_path=relative_fileloc,
+            grants=self._teams.grants,
+            taken=_taken([dag.data["dag"]["dag_id"] for dag in parsing_result.serialized_dags], bundle_name, session),
+            pools=_pools(team.name, session),
+        )
+        vetted = parse_results.vet(
+            parsing_result.serialized_dags, parsing_result.import_errors, parsing_result.warnings, parsed
+        )
+        super().persist_parsing_result(
+            bundle_name=bundle_name,
+            bundle_version=bundle_version,
+            version_data=version_data,
+            parsing_result=DagFileParsingResult.model_construct(
+                fileloc=str(parsed.file),
+                serialized_dags=vetted.dags,
+                import_errors=vetted.import_errors,
+                warnings=vetted.warnings,
+            ),
+            run_duration=run_duration,
+            relative_fileloc=relative_fileloc,
+            session=session,
+        )
+
+    def _kill_timed_out_processors(self) -> None:
+        """A file that takes for ever is its team's import error; Airflow only kills its process."""
+        now = time.monotonic()
+        late = [
+            file
+            for file, process in self._processors.items()
+            if now - process.start_time > self.processor_timeout and not process.had_callbacks
+        ]
+        super()._kill_timed_out_processors()
+        for file in late:
+            self._report(
+                file,
+                f"Reading this file took longer than {self.processor_timeout:g} seconds, so it was stopped."
+                " Code outside tasks runs each time the file is read: move what takes long into a task.",
+            )
+
+    def _report(self, file: DagFileInfo, reason: str) -> None:
+        result = DagFileParsingResult(
+            fileloc=str(file.absolute_path), serialized_dags=[], import_errors={str(file.rel_path): reason}
+        )
+        try:
+            with create_session() as session:
+                self.persist_parsing_result(
+                    bundle_name=file.bundle_name,
+                    bundle_version=None,
+                    version_data=None,
+                    parsing_result=result,
+                    run_duration=0.0,
+                    relative_fileloc=str(file.rel_path),
+                    session=session,
+                )
+        except SQLAlchemyError:
+            self.log.warning("The import error of %s could not be stored", file, exc_info=True)
+
+    def terminate(self) -> None:
+        """Stop at once: reading a file has no effects to clean up, and Airflow would wait for each in turn."""
+        for process in self._processors.values():
+            process._process.send_signal(9)
+
+
+def _same_owner(stored: TeamRow | None, wanted: TeamRow) -> bool:
+    return stored is not None and stored.name == wanted.name
+
+
+def _taken(dag_ids: list[str], bundle: str, session: Any) -> frozenset[str]:
+    """Which of these Dag ids are another bundle's: whoever had it first keeps it, also while away."""
+    ask = select(DagModel.dag_id).where(DagModel.dag_id.in_(dag_ids), DagModel.bundle_name != bundle)
+    return frozenset(session.scalars(ask))
+
+
+def _pools(team: str, session: Any) -> frozenset[str]:
+    """The pools that the team's tasks may name: its own, by either name, and the deployment's."""
+    ask = select(Pool.pool).where(or_(Pool.team_name == team, Pool.team_name.is_(None)))
+    names = set(session.scalars(ask))
+    return frozenset(names | {name.removeprefix(f"{team}.") for name in names})

@@ -1,0 +1,46 @@
+"""Who is next: fair between teams, first come first served within one. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+UNLIMITED = 1 << 30
+
+
+def next_in_line(
+    waiting: Mapping[str, Sequence[T]],
+    running: Mapping[str, int],
+    slots: Mapping[str, int],
+    free: int,
+    last_served: Sequence[str] = (),
+) -> list[tuple[str, T]]:
+    """What starts now: the team with the least running goes first, whoever was served longest ago on a tie.
+
+    :param waiting: team → its work in the order of arrival
+    :param running: team → how much of its work runs
+    :param slots: team → how much may run at once; a team that is not in it may run nothing
+    :param free: how much may start in all
+    :param last_served: teams, the one served last at the end
+    """
+    lines = {team: deque(work) for team, work in waiting.items() if work}
+    load = {team: running.get(team, 0) for team in lines}
+    turn = {team: place for place, team in enumerate(last_served)}
+    chosen: list[tuple[str, T]] = []
+    while len(chosen) < free:
+        able = [team for team, line in lines.items() if line and load[team] < slots.get(team, 0)]
+        if not able:
+            break
+        team = min(able, key=lambda name: (load[name], turn.get(name, -1), name))
+        chosen.append((team, lines[team].popleft()))
+        load[team] += 1
+        turn[team] = max(turn.values(), default=-1) + 1
+    return chosen
+
+
+def held_back(waiting: Mapping[str, Sequence[T]], running: Mapping[str, int], slots: Mapping[str, int]) -> int:
+    """How much waits only for its own team's slots, and so takes nobody else's place."""
+    return sum(max(0, len(work) - max(0, slots.get(team, 0) - running.get(team, 0))) for team, work in waiting.items())

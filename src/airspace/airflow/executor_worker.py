@@ -1,0 +1,129 @@
+"""A worker: a warm process that supervises one workload after the other, and ends when its scheduler does.
+
+Workers are processes, not threads, because Airflow's secrets masker is the process's. One that is busy when the
+scheduler is killed sees its task through: the API server learns the end from it, not from the scheduler.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NoReturn
+
+import httpx
+import structlog
+from airflow.executors import workloads
+from airflow.executors.base_executor import BaseExecutor
+from airflow.sdk.api.client import Client
+from pydantic import TypeAdapter
+from setproctitle import setproctitle
+
+from airspace.airflow import supervision
+from airspace.airflow.task_presence import TaskPresence
+from airspace.airflow.team_environment import environment, team_environment
+from airspace.model.home import HomeLayout
+
+log = structlog.get_logger(logger_name=__name__)
+
+_HEADER = struct.Struct("!I")
+_workload: TypeAdapter[Any] = TypeAdapter(workloads.ExecutorWorkload)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is sent to a worker: a workload and the team that it is done for ("" is the platform itself)."""
+
+    team: str
+    workload: Any
+
+    def encode(self) -> bytes:
+        """One frame."""
+        body = json.dumps({"team": self.team, "workload": self.workload.model_dump(mode="json")}).encode()
+        return _HEADER.pack(len(body)) + body
+
+    @staticmethod
+    def decode(body: bytes) -> Job:
+        """What ``encode`` made, without its header."""
+        found = json.loads(body)
+        return Job(found["team"], _workload.validate_python(found["workload"]))
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every job of a worker needs."""
+
+    link: socket.socket
+    server: str
+    layout: HomeLayout
+    presence: TaskPresence
+    client: Client
+
+    def say(self, **message: object) -> None:
+        """Tell the executor; without one there is nobody to tell."""
+        with contextlib.suppress(OSError):
+            self.link.sendall(json.dumps(message).encode() + b"\n")
+
+
+def serve(link: socket.socket, server: str, layout: HomeLayout, presence: TaskPresence) -> NoReturn:
+    """Work until the executor closes the link."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limits = httpx.Limits(max_keepalive_connections=1, max_connections=10)
+    # One client for all jobs: a new connection and TLS context for each costs as much as a small task.
+    work = Work(link, server, layout, presence, Client(base_url=server, limits=limits, token=""))
+    while True:
+        setproctitle("airspace supervisor: idle")
+        body = _receive(link)
+        if body is None:
+            os._exit(0)
+        _do(Job.decode(body), work)
+
+
+def _do(job: Job, work: Work) -> None:
+    setproctitle(f"airspace supervisor: {job.team or 'platform'} {job.workload.display_name}")
+    bundle = getattr(job.workload, "bundle_info", None)
+    base = dict(os.environ)
+    values = team_environment(work.layout, bundle.name, job.team, base) if bundle else base
+    try:
+        with environment(values):
+            _run(job, work)
+    except Exception as error:  # the door of the process: whatever went wrong is told to the executor
+        log.exception("The workload failed", workload=job.workload.display_name)
+        work.say(done=False, reason=f"{type(error).__name__}: {error}"[:2000])
+    else:
+        work.say(done=True)
+
+
+def _run(job: Job, work: Work) -> None:
+    if not isinstance(job.workload, workloads.ExecuteTask):
+        title = f"airspace supervisor: {job.team or 'platform'} {job.workload.display_name}"
+        BaseExecutor.run_workload(job.workload, server=work.server, proctitle=title)
+        return
+    started: Callable[[int], None] = lambda pid: work.say(child=pid)  # noqa: E731
+    assignment = supervision.Assignment(job.workload, job.team, started, partial(work.say, stored=True))
+    with work.presence.hold(str(job.workload.ti.id), job.team):
+        supervision.supervise(assignment, work.client)
+
+
+def _receive(link: socket.socket) -> bytes | None:
+    header = _exactly(link, _HEADER.size)
+    return None if header is None else _exactly(link, _HEADER.unpack(header)[0])
+
+
+def _exactly(link: socket.socket, size: int) -> bytes | None:
+    parts = bytearray()
+    while len(parts) < size:
+        try:
+            part = link.recv(size - len(parts))
+        except ConnectionError:
+            return None
+        if not part:
+            return None
+        parts += part
+    return bytes(parts)

@@ -1,0 +1,103 @@
+"""Run one of Airflow's components in this process: ``python -m airspace.airflow.run NAME``.
+
+The API server and the triggerer are Airflow's own commands. So is the scheduler, around our executor; the Dag
+processor is our manager under Airflow's own job.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+
+from airspace.platform import bells
+
+USAGE = "usage: python -m airspace.airflow.run {api-server,scheduler,dag-processor,triggerer}"
+
+
+def api_server() -> None:
+    """Airflow's API server and UI; what its first task would wait for is loaded right after the start."""
+    from airspace.airflow.warm_up import warm_execution_api
+
+    threading.Thread(target=warm_execution_api, name="warm-up", daemon=True).start()
+    # All apps in one server: our guards load only where `core` is among them.
+    _airflow("api-server", "--apps", "all", "--workers", "1")
+
+
+def scheduler() -> None:
+    """Airflow's scheduler. A home has one: whatever another has left is known to be over."""
+    lock = _only_one("scheduler")
+    from airspace.airflow.jobs import end_dead_schedulers
+
+    end_dead_schedulers()
+    # Airflow's log server would listen on every address.
+    _airflow("scheduler", "--skip-serve-logs")
+    os.close(lock)
+
+
+def dag_processor() -> None:
+    """Our Dag processor, as the job that Airflow's health report knows."""
+    from airflow.jobs.dag_processor_job_runner import DagProcessorJobRunner
+    from airflow.jobs.job import Job, run_job
+    from airflow.sdk.configuration import conf  # noqa: F401  # sets Airflow's SDK up before anything forks
+    from setproctitle import setproctitle
+
+    from airspace.airflow.dag_processor import TeamDagProcessor
+
+    lock = _only_one("dag-processor")
+    setproctitle("airspace dag-processor")
+    runner = DagProcessorJobRunner(job=Job(), processor=TeamDagProcessor())
+    run_job(job=runner.job, execute_callable=runner._execute)
+    os.close(lock)
+
+
+def triggerer() -> None:
+    """Airflow's triggerer."""
+    _airflow("triggerer", "--skip-serve-logs")
+
+
+COMPONENTS: dict[str, Callable[[], None]] = {
+    "api-server": api_server,
+    "scheduler": scheduler,
+    "dag-processor": dag_processor,
+    "triggerer": triggerer,
+}
+
+
+def _airflow(*arguments: str) -> None:
+    """Airflow's own command line, in this process."""
+    from airflow.__main__ import main as airflow_main
+
+    sys.argv = ["airflow", *arguments]
+    airflow_main()
+
+
+def _only_one(name: str) -> int:
+    """Hold the component's lock for as long as this process lives.
+
+    :raises SystemExit: another one runs in this home
+    """
+    folder = bells.run_dir()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        # A record lock: children do not inherit it, so none of them can keep it after this process is gone.
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise SystemExit(f"another {name} runs in this home already") from None
+    return descriptor
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the named component until it is told to stop."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if len(arguments) != 1 or arguments[0] not in COMPONENTS:
+        sys.stderr.write(f"{USAGE}\n")
+        raise SystemExit(2)
+    COMPONENTS[arguments[0]]()
+
+
+if __name__ == "__main__":
+    main()

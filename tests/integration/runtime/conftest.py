@@ -1,0 +1,68 @@
+"""One running Airflow for a module of tests."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from airspace.backends.postgres import Cluster
+from tests.conftest import PASSWORD
+from tests.integration.runtime.home import Home, home, wait_for
+
+OVERRIDES = """
+[core]
+dagbag_import_timeout = 0
+[dag_processor]
+dag_file_processor_timeout = 6
+[scheduler]
+scheduler_heartbeat_sec = 1
+[workers]
+min_heartbeat_interval = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def airflow_home(postgres: Cluster, migrated_template: str) -> Iterator[Home]:
+    """A home over its own migrated database; nothing runs."""
+    name = f"r_{secrets.token_hex(6)}"
+    postgres.create_database(PASSWORD, name, template=migrated_template)
+    root = Path(tempfile.mkdtemp(prefix="asp-rt-", dir="/tmp"))
+    with home(root, postgres.url(PASSWORD, name), OVERRIDES) as made:
+        yield made
+    shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def running(airflow_home: Home) -> Home:
+    """API server, scheduler and Dag processor, ready."""
+    for name in ("api-server", "scheduler", "dag-processor"):
+        airflow_home.start(name)
+    wait_for(lambda: _ready(airflow_home), 90, 0.2)
+    return airflow_home
+
+
+def _ready(made: Home) -> bool:
+    for name, process in made.processes.items():
+        assert process.poll() is None, f"{name} ended:\n{made.log(name).read_text()[-5000:]}"
+    try:
+        health = httpx.get(f"{made.url}/api/v2/monitor/health", timeout=5).json()
+    except httpx.TransportError:
+        return False
+    return all(health[part]["status"] == "healthy" for part in ("scheduler", "dag_processor", "metadatabase"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """A failure comes with what the components said."""
+    report = yield
+    made = getattr(item, "funcargs", {}).get("running") or getattr(item, "funcargs", {}).get("airflow_home")
+    if made is not None and report.failed:
+        for log in sorted(made.layout.root.glob("*.log")):
+            report.sections.append((log.name, log.read_text(errors="replace")[-6000:]))
+    return report

@@ -1,0 +1,254 @@
+"""A home with Airflow's real components, started as the platform starts them, and teams put into its tables by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+from sqlalchemy import Engine, create_engine, text
+
+from airspace.backends.postgres import asynchronous
+from airspace.model.home import HomeLayout
+from airspace.platform import bells
+from airspace.platform.airflow_config import Settings, render
+
+T = TypeVar("T")
+
+
+@dataclass
+class Home:
+    """One home under test."""
+
+    layout: HomeLayout
+    url: str
+    engine: Engine
+    env: dict[str, str]
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    # --- components ------------------------------------------------------------------------------------------------
+
+    def start(self, name: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "airspace.airflow.run", name]
+        if name == "fetcher":
+            command = [sys.executable, "-m", "airspace.platform.fetcher"]
+        log = self.log(name).open("ab")
+        # The platform switches multi-team off for the triggerer; see its components.
+        extra = {"AIRFLOW__CORE__MULTI_TEAM": "False"} if name == "triggerer" else {}
+        self.processes[name] = subprocess.Popen(
+            command, env={**self.env, **extra}, cwd="/", stdout=log, stderr=log, start_new_session=True
+        )
+        log.close()
+        return self.processes[name]
+
+    def stop(self, name: str, seconds: float = 20) -> float:
+        """Seconds that it took to stop."""
+        process = self.processes.pop(name)
+        started = time.monotonic()
+        process.terminate()
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)
+            process.kill()
+            process.wait()
+            raise
+        return time.monotonic() - started
+
+    def log(self, name: str) -> Path:
+        return self.layout.root / f"{name}.log"
+
+    # --- teams -------------------------------------------------------------------------------------------------------
+
+    def add_team(
+        self,
+        team: str,
+        slots: int = 4,
+        pools: Mapping[str, int] | None = None,
+        variables: Mapping[str, str] | None = None,
+        grants: Mapping[str, list[str]] | None = None,
+        native: bool = True,
+    ) -> None:
+        with self.engine.begin() as db:
+            if native:
+                db.execute(text("INSERT INTO team (name) VALUES (:t) ON CONFLICT DO NOTHING"), {"t": team})
+            row = {"t": team, "s": slots}
+            db.execute(
+                text(
+                    "INSERT INTO airspace_team (name, title, bundle, slots, spec, applied_at)"
+                    " VALUES (:t, :t, :t, :s, '{}', clock_timestamp())"
+                ),
+                row,
+            )
+            if native:
+                own = {team: slots} | {f"{team}.{name}": size for name, size in (pools or {}).items()}
+                for pool, size in own.items():
+                    db.execute(
+                        text(
+                            "INSERT INTO slot_pool (pool, slots, include_deferred, team_name)"
+                            " VALUES (:p, :s, false, :t)"
+                        ),
+                        {"p": pool, "s": size, "t": team},
+                    )
+            for key, value in (variables or {}).items():
+                db.execute(
+                    text(
+                        "INSERT INTO variable (key, val, is_encrypted, team_name) VALUES (:k, :v, false, :t)"
+                    ),
+                    {"k": f"{team}.{key}", "v": value, "t": team},
+                )
+        for asset, consumers in (grants or {}).items():
+            self.grant(team, asset, consumers)
+
+    def grant(self, team: str, asset: str, consumers: list[str]) -> None:
+        with self.engine.begin() as db:
+            db.execute(text("DELETE FROM airspace_asset_grant WHERE team=:t AND asset=:a"), {"t": team, "a": asset})
+            for consumer in consumers:
+                db.execute(
+                    text("INSERT INTO airspace_asset_grant (team, asset, consumer) VALUES (:t, :a, :c)"),
+                    {"t": team, "a": asset, "c": consumer},
+                )
+            db.execute(text("UPDATE airspace_team SET applied_at = clock_timestamp() WHERE name=:t"), {"t": team})
+
+    def add_connection(self, team: str, name: str, host: str) -> None:
+        with self.engine.begin() as db:
+            db.execute(
+                text(
+                    "INSERT INTO connection (conn_id, conn_type, host, is_encrypted, is_extra_encrypted, team_name)"
+                    " VALUES (:c, 'generic', :h, false, false, :t)"
+                ),
+                {"c": f"{team}.{name}", "h": host, "t": team},
+            )
+
+    def write_dag(self, team: str, name: str, source: str, ring: bool = True) -> None:
+        """Put a file into the team's bundle as the fetcher does, whole."""
+        folder = self.layout.bundles / team
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f".{name}.part"
+        part.write_text(textwrap.dedent(source))
+        part.rename(folder / name)
+        if ring:
+            bells.ring(bells.DOORBELL, team, self.layout.run)
+
+    # --- what became of it ---------------------------------------------------------------------------------------------
+
+    def rows(self, query: str, **values: Any) -> list[Any]:
+        with self.engine.connect() as db:
+            return list(db.execute(text(query), values).all())
+
+    def states(self, dag_id: str) -> dict[str, str | None]:
+        found = self.rows("SELECT task_id, map_index, state FROM task_instance WHERE dag_id=:d", d=dag_id)
+        return {row.task_id + (f"[{row.map_index}]" if row.map_index >= 0 else ""): row.state for row in found}
+
+    def import_errors(self, team: str) -> dict[str, str]:
+        found = self.rows("SELECT filename, stacktrace FROM import_error WHERE bundle_name=:t", t=team)
+        return {row.filename: row.stacktrace for row in found}
+
+    def task_log(self, dag_id: str, task_id: str) -> str:
+        folder = self.layout.logs / "airflow"
+        files = sorted(folder.glob(f"dag_id={dag_id}/run_id=*/task_id={task_id}/*.log"))
+        return "".join(file.read_text() for file in files)
+
+    def trigger(self, dag_id: str) -> None:
+        """A run as the API makes it."""
+        script = (
+            "import sys; from airflow.api.common.trigger_dag import trigger_dag;"
+            "from airflow.utils.types import DagRunTriggeredByType as T;"
+            "trigger_dag(dag_id=sys.argv[1], triggered_by=T.TEST)"
+        )
+        subprocess.run([sys.executable, "-c", script, dag_id], env=self.env, check=True, capture_output=True)
+
+    def titles(self) -> list[str]:
+        """The titles of all processes below the components."""
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            title = " ".join(process.info["cmdline"] or ())
+            if title.startswith("airspace "):
+                found.append(title)
+        return found
+
+
+def wait_for(what: Callable[[], T], seconds: float = 30, every: float = 0.03) -> T:
+    """Wait until it is true; what it gave."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = what()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"nothing within {seconds} s"
+        time.sleep(every)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def home(root: Path, database: str, overrides: str = "") -> Iterator[Home]:
+    """A home over a migrated database; nothing runs yet."""
+    layout = HomeLayout(root)
+    for folder in (layout.airflow, layout.run, layout.bundles, layout.storage, layout.logs):
+        folder.mkdir(parents=True, exist_ok=True)
+    settings = Settings(
+        home_id="000000",
+        port=free_port(),
+        airflow_home=layout.airflow,
+        logs=layout.logs,
+        database_url=database,
+        database_url_async=asynchronous(database),
+        fernet_key=urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        jwt_secret=secrets.token_urlsafe(48),
+        api_secret_key=secrets.token_urlsafe(32),
+    )
+    own = root / "overrides.cfg"
+    own.write_text(textwrap.dedent(overrides))
+    config = layout.airflow / "airflow.cfg"
+    config.touch(mode=0o600)
+    config.write_text(render(settings, own))
+    env = {
+        "PATH": os.defpath,
+        "HOME": str(root),
+        "LANG": "C.UTF-8",
+        "AIRFLOW_HOME": str(layout.airflow),
+        "AIRSPACE_HOME": str(root),
+        "AIRSPACE_RUN": str(layout.run),
+        "PYTHONUNBUFFERED": "1",
+    }
+    engine = create_engine(database)
+    made = Home(layout, settings.url, engine, env)
+    try:
+        yield made
+    finally:
+        for name in list(made.processes):
+            with_trouble = made.processes[name]
+            with_trouble.terminate()
+        for process in made.processes.values():
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        engine.dispose()
+
+
+def sources(layout: HomeLayout, folders: Mapping[str, Path]) -> None:
+    """``sources.json`` as ``apply`` writes it."""
+    bundles = {team: {"team": team, "folder": str(folder)} for team, folder in folders.items()}
+    part = layout.sources.with_suffix(".part")
+    part.write_text(json.dumps({"bundles": bundles}))
+    part.rename(layout.sources)

@@ -1,6 +1,6 @@
 """Record how Airflow's own example Dags end on plain Airflow: LocalExecutor, one team-less deployment, same PostgreSQL.
 
-    python tests/acceptance/record_plain.py        (a few minutes; rewrites data/plain_airflow_examples.json)
+    python -m tests.acceptance.record_plain        (a few minutes; rewrites data/plain_airflow_examples.json)
 
 Plain means without us: it runs in a throw-away virtual environment that sees every installed package except this one,
 because ours would otherwise be loaded through its entry points. The Dags are run twice; what does not end the same way
@@ -27,10 +27,9 @@ from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from airflow_examples import EXCLUDED, REFERENCE, Outcome, copy_examples, run_all, wait_for_dags
-
 from airspace.backends.airflow_rest import Airflow, RestError, Session
 from airspace.backends.postgres import Cluster
+from tests.acceptance.airflow_examples import EXCLUDED, REFERENCE, Outcome, copy_examples, run_all, wait_for_dags
 
 COMPONENTS = ("scheduler", "dag-processor", "triggerer")
 

@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "plan-teams": "airspace.airflow.team_store:plan_teams",
     "apply-teams": "airspace.airflow.team_store:apply_teams",
     "add-user": "airspace.airflow.user_store:add_user",
+    "ensure-users": "airspace.airflow.user_batch:ensure_users",
     "set-password": "airspace.airflow.user_store:set_password",
     "set-role": "airspace.airflow.user_store:set_role",
     "list-users": "airspace.airflow.user_store:list_users",

@@ -31,14 +31,17 @@ class Component:
     stop_seconds: int = 15
 
 
-def _airflow(name: str, health: str, environment: Mapping[str, str] | None = None) -> Component:
+def _airflow(
+    name: str, health: str, environment: Mapping[str, str] | None = None, *, stop_seconds: int = 15
+) -> Component:
     command = (PYTHON, "-m", "airspace.airflow.run", name)
-    return Component(name, command, health=health, environment=environment or {})
+    return Component(name, command, health=health, environment=environment or {}, stop_seconds=stop_seconds)
 
 
 COMPONENTS: tuple[Component, ...] = (
     Component("fetcher", (PYTHON, "-m", "airspace.platform.fetcher"), control=False),
-    _airflow("api-server", "api"),
+    # It has nothing to lose: what takes it seconds after the last answer is Python's own tidying up.
+    _airflow("api-server", "api", stop_seconds=5),
     _airflow("scheduler", "scheduler"),
     _airflow("dag-processor", "dag_processor"),
     # A triggerer without a team takes only triggers without one. Where multi-team is off it takes them all: one

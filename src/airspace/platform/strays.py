@@ -17,11 +17,11 @@ from airspace.platform.home import Places
 def sweep(layout: HomeLayout, where: Places, home_id: str, account: Account | None) -> None:
     """End every process of this home, and only of this home, and remove its sockets.
 
-    They are known by the mark in their environment and, when root started them, by the system user that is this
-    home's alone.
+    They are known by the mark in their environment, by the session of the process manager that was killed and, when
+    root started them, by the system user that is this home's alone.
     """
     uid = account.uid if account else None
-    left = processes.end(processes.marked(MARKER, home_id, uid=uid))
+    left = processes.end(processes.marked(MARKER, home_id, uid=uid, session=_lost_session(where)))
     if left:
         raise AirspaceError(
             f"processes of this home cannot be ended: {', '.join(map(str, left))}",
@@ -40,6 +40,14 @@ def remove_runtime(where: Places) -> None:
     """Remove the private runtime folder, if the home's path was too long for sockets of its own."""
     if where.runtime is not None:
         shutil.rmtree(where.runtime, ignore_errors=True)
+
+
+def _lost_session(where: Places) -> int | None:
+    """The session of a process manager that was killed: it left its pid file."""
+    try:
+        return processes.orphaned_session(int((where.supervisor / "supervisord.pid").read_text()))
+    except (OSError, ValueError):
+        return None
 
 
 def _empty(folder: Path) -> None:

@@ -10,14 +10,14 @@ from airspace.platform.health import TeamStatus
 
 VARIABLE = "AIRSPACE_TEAM"
 # A forked child cannot change what /proc shows as its environment, so it names its team in its title.
-_TITLE = re.compile(r"\bairspace\b.*?\bteam[= ]([a-z][a-z0-9_]*)")
+_TITLE = re.compile(r"airspace (?:task|parse): ([a-z][a-z0-9_]*)(?: |$)")
 
 
 def team_of(environment: Mapping[str, str], title: str) -> str | None:
     """The team that a process works for."""
     if named := environment.get(VARIABLE):
         return named
-    found = _TITLE.search(title)
+    found = _TITLE.match(title)
     return found.group(1) if found else None
 
 

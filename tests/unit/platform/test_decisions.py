@@ -65,7 +65,9 @@ def test_the_database_and_the_fetcher_are_judged_by_what_they_have() -> None:
 
 def test_a_process_tells_its_team_by_environment_or_title() -> None:
     assert team_of({"AIRSPACE_TEAM": "finance"}, "python") == "finance"
-    assert team_of({}, "airspace task team=finance etl") == "finance"
+    assert team_of({}, "airspace task: finance etl.load[3]") == "finance"
+    assert team_of({}, "airspace parse: finance a/b.py") == "finance"
+    assert team_of({}, "sh -c airspace task: finance etl.load") is None
     assert team_of({}, "python -m airspace.airflow.run scheduler") is None
 
 

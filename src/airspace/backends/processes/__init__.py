@@ -4,7 +4,7 @@ Belongs here: its configuration file, its XML-RPC, starting and stopping it, and
 Does not belong here: which programs there are and when one is healthy (``airspace.platform``).
 """
 
-from airspace.backends.processes.processes import Usage, end, marked, memory_available_mb, usage
+from airspace.backends.processes.processes import Usage, end, marked, memory_available_mb, orphaned_session, usage
 from airspace.backends.processes.program import Program
 from airspace.backends.processes.supervisor import ProgramState, Supervisor, SupervisorError
 
@@ -17,5 +17,6 @@ __all__ = [
     "end",
     "marked",
     "memory_available_mb",
+    "orphaned_session",
     "usage",
 ]

@@ -56,22 +56,31 @@ def _environ(process: psutil.Process) -> dict[str, str]:
         return {}
 
 
-def marked(variable: str, value: str, *, uid: int | None = None) -> list[int]:
-    """Processes that carry ``variable=value`` in their environment or, when given, belong to user ``uid``.
+def marked(variable: str, value: str, *, uid: int | None = None, session: int | None = None) -> list[int]:
+    """Processes that carry ``variable=value`` in their environment or, when given, belong to ``uid`` or ``session``.
 
-    Never the calling process or one of its ancestors: a shell that works inside a component must survive.
+    Some of Airflow's processes hide their environment from their own user; their session still tells. Never the calling process or one of its ancestors: a shell that works inside a component must survive.
     """
     mine = {os.getpid(), *(process.pid for process in psutil.Process().parents())}
     found = []
     for process in psutil.process_iter():
         if process.pid in mine:
             continue
-        with suppress(*_GONE):
+        with suppress(*_GONE, ProcessLookupError, PermissionError):
             if process.status() == psutil.STATUS_ZOMBIE:
                 continue
-            if (uid is not None and process.uids().real == uid) or _environ(process).get(variable) == value:
+            if (
+                (uid is not None and process.uids().real == uid)
+                or (session is not None and os.getsid(process.pid) == session)
+                or _environ(process).get(variable) == value
+            ):
                 found.append(process.pid)
     return found
+
+
+def orphaned_session(leader: int) -> int | None:
+    """The session that this process led, if it is gone: the kernel gives a number to nobody while its session lives."""
+    return None if psutil.pid_exists(leader) else leader
 
 
 def end(pids: Iterable[int], *, seconds: float = 5.0) -> list[int]:

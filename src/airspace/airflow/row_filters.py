@@ -54,6 +54,8 @@ def install(app: Any) -> None:
     _guard(app, "GET", "/api/v2/importErrors/{import_error_id}", "requires_access_view", _one_import_error)
     _guard(app, "GET", "/api/v2/eventLogs/{event_log_id}", "requires_access_event_log", _one_event_log)
     _guard(app, "POST", "/api/v2/assets/events", "requires_access_asset", _posted_asset_event)
+    for kind, own in (("connection", _bulk_connections), ("pool", _bulk_pools), ("variable", _bulk_variables)):
+        _guard(app, "PATCH", f"/api/v2/{kind}s", f"requires_access_{kind}_bulk", own)
 
 
 # -- lists
@@ -127,6 +129,31 @@ async def _posted_asset_event(request: Request, user: security.GetUserDep) -> No
     if decision.hidden:
         raise HTTPException(404, f"Asset with ID: `{asset_id}` was not found")
     if not decision.allowed:
+        raise HTTPException(403, "Forbidden")
+
+
+# -- many at once: Airflow asks about the team in the body, but not when the body takes the team away
+
+
+def _bulk_connections(request: security.BulkBody[security.ConnectionBody], user: security.GetUserDep) -> None:
+    _keep_their_team(request, user, Kind.CONNECTION)
+    security.requires_access_connection_bulk()(request, user)
+
+
+def _bulk_pools(request: security.BulkBody[security.PoolBody], user: security.GetUserDep) -> None:
+    _keep_their_team(request, user, Kind.POOL)
+    security.requires_access_pool_bulk()(request, user)
+
+
+def _bulk_variables(request: security.BulkBody[security.VariableBody], user: security.GetUserDep) -> None:
+    _keep_their_team(request, user, Kind.VARIABLE)
+    security.requires_access_variable_bulk()(request, user)
+
+
+def _keep_their_team(request: Any, user: Any, kind: Kind) -> None:
+    entities = [entity for action in request.actions for entity in action.entities if not isinstance(entity, str)]
+    to_nobody = any("team_name" in entity.model_fields_set and entity.team_name is None for entity in entities)
+    if to_nobody and get_auth_manager().teams_where(user, Action.WRITE, kind) is not None:
         raise HTTPException(403, "Forbidden")
 
 

@@ -144,7 +144,9 @@ def test_only_plain_files_are_published(root: Path, kind: str) -> None:
         published(OWNER, "users")
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "/etc", ".hidden", "a\0b", "a\n", "x" * 151, "a..b", "ü"])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../x", "a/b", "/etc", ".hidden", "a\0b", "a\n", "x" * 151, "a..b", "ü"]
+)
 def test_names_cannot_be_paths(root: Path, name: str) -> None:
     with pytest.raises(NameRefusedError), publish(name):
         pass

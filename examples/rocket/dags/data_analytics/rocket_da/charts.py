@@ -34,8 +34,8 @@ def ticks(most: float, about: int = 4) -> list[float]:
 
 def svg(width: int, height: int, label: str, *parts: str) -> str:
     """The frame: scales with its card."""
-    body = "".join(parts)
-    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">{body}</svg>'
+    frame = f'viewBox="0 0 {width} {height}" preserveAspectRatio="xMinYMid" role="img" aria-label="{escape(label)}"'
+    return f"<svg {frame}>{''.join(parts)}</svg>"
 
 
 def text(x: float, y: float, content: str, *, anchor: str = "start", kind: str = "") -> str:
@@ -121,7 +121,7 @@ def bars_and_line(bars: Sequence[float], line: Sequence[float], names: Sequence[
 
 def lines(series: Mapping[str, tuple[int, Sequence[float]]], at: Sequence[int], size: tuple[int, int]) -> str:
     """Retention: everyone starts at 100 percent; each line is named at its end, names moved apart."""
-    plot = Plot(*size, at[-1] + 1, 1.0, right=118)
+    plot = Plot(*size, at[-1] + 1, 1.0, right=146)
     shown = {mark / 4: f"{25 * mark}%" for mark in range(5)}
     parts, ends = [], []
     for name, (colour, values) in series.items():
@@ -136,7 +136,7 @@ def lines(series: Mapping[str, tuple[int, Sequence[float]]], at: Sequence[int], 
     for y, label, colour in _apart(sorted(ends), 15):
         parts.append(f'<circle class="c{colour}" cx="{plot.right + 11}" cy="{y:.1f}" r="3.5"/>')
         parts.append(text(plot.right + 19, y + 4, label, kind="end"))
-    days = {0: "install", **{day: f"day {day}" for day in at}}
+    days = {0: "0", **{day: f"{day} days" if day == at[-1] else str(day) for day in at}}
     return svg(*size, "Share of new players who come back", plot.grid(shown), *parts, plot.labels(days))
 
 
@@ -149,6 +149,10 @@ def ranked_bars(
     most = max([row[1] for row in rows] + [even or 0.0, 1e-9])
     step = (height - 24) / max(len(rows), 1)
     parts = []
+    if even is not None:
+        x = left + (right - left) * even / most
+        parts.append(f'<line class="even" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height - 20}"/>')
+        parts.append(text(x, height - 5, "break-even", anchor="middle", kind="axis"))
     for place, (name, value, told, kind) in enumerate(rows):
         y, long = 4 + place * step, max((right - left) * value / most, 2)
         parts.append(text(left - 10, y + step / 2 + 4, name, anchor="end", kind="name"))
@@ -157,11 +161,7 @@ def ranked_bars(
             f'width="{long:.1f}" height="{step * 0.68:.1f}">'
             f"<title>{escape(name)}: {escape(told)}</title></rect>"
         )
-        parts.append(text(left + long + 7, y + step / 2 + 4, told, kind="value"))
-    if even is not None:
-        x = left + (right - left) * even / most
-        parts.append(f'<line class="even" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height - 20}"/>')
-        parts.append(text(x, height - 5, "break-even", anchor="middle", kind="axis"))
+        parts.append(text(left + long + 7, y + step / 2 + 4, told, kind="value told"))
     return svg(width, height, "Ranking", *parts)
 
 
@@ -169,7 +169,7 @@ def heat(
     cells: Mapping[tuple[str, str], tuple[str, float, str]], rows: Sequence[str], columns: Mapping[str, str]
 ) -> str:
     """A table of shades: (row, column) → (label, strength between 0 and 1, what hovering tells)."""
-    left, wide, tall = 118, 116, 36
+    left, wide, tall = 128, 146, 36
     parts = [
         text(left + wide * (c + 0.5), 14, title, anchor="middle", kind="axis")
         for c, title in enumerate(columns.values())

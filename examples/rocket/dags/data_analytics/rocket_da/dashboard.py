@@ -85,24 +85,20 @@ def _headlines(shown: Figures) -> str:
 
 def _tiles(shown: Figures) -> str:
     spend, new = sum(shown.spend), sum(c.new_revenue for c in shown.campaigns)
-    d7 = [values[RETURN_DAYS.index(7)] for values in shown.retention.values()]
+    roas, d7 = new / spend if spend else 0.0, [values[RETURN_DAYS.index(7)] for values in shown.retention.values()]
+    best, worst, known = max(d7, default=0), min(d7, default=0), max(sum(shown.risk.values()), 1)
     at_risk = shown.risk["high"]
     tiles = (
         ("Active players", charts.number(shown.dau[-1]), _versus(shown.dau), charts.spark(shown.dau)),
         ("Revenue", charts.money(sum(shown.revenue)), _versus(shown.revenue), charts.spark(shown.revenue)),
         ("Ad spend", charts.money(spend), _versus(shown.spend, neutral=True), charts.spark(shown.spend)),
-        ("Return on ad spend", charts.money(new / spend if spend else 0), "<small>for each dollar, so far</small>", ""),
-        (
-            "Back after a week",
-            f"{max(d7, default=0):.0%}",
-            f"<small>best channel; worst {min(d7, default=0):.0%}</small>",
-            "",
-        ),
+        ("Return on ad spend", charts.money(roas), "<small>for each dollar, this month</small>", _meter(roas)),
+        ("Back after a week", f"{best:.0%}", f"<small>best channel; worst {worst:.0%}</small>", _meter(best)),
         (
             "Likely to leave",
             charts.number(at_risk),
-            f"<small>of {charts.number(sum(shown.risk.values()))} active</small>",
-            "",
+            f"<small>of {charts.number(known)} active players</small>",
+            _meter(at_risk / known),
         ),
     )
     cells = (
@@ -112,8 +108,14 @@ def _tiles(shown: Figures) -> str:
     return f'<section class="tiles">{"".join(cells)}</section>'
 
 
+def _meter(share: float) -> str:
+    return f'<div class="meter"><i style="width:{min(share, 1):.1%}"></i></div>'
+
+
 def _versus(values: Sequence[float], *, neutral: bool = False) -> str:
     change = _change(values)
+    if abs(change) < 0.0005:
+        return "<small>as last week</small>"
     kind = "flat" if neutral else ("up" if change >= 0 else "down")
     return f'<small><i class="{kind}">{"▲" if change >= 0 else "▼"} {abs(change):.1%}</i> on last week</small>'
 
@@ -144,7 +146,7 @@ def _cards(shown: Figures) -> list[str]:
         ),
         _card(
             "Do new players come back?",
-            "share of a channel’s new players who play again on that day",
+            "share of a channel’s new players who play again, by days since the install",
             charts.lines(retention, RETURN_DAYS, (500, 300)),
             "slim",
         ),

@@ -145,7 +145,8 @@ def _touches(rng: np.random.Generator, world: World) -> pl.DataFrame:
     brought = np.flatnonzero(world.campaign != CAMPAIGN_IDS.index(ORGANIC))
     others = np.flatnonzero(rng.random(len(installed)) < 0.25)
     who = np.concatenate([brought, others])
-    campaign = np.concatenate([world.campaign[brought], rng.integers(1, len(CAMPAIGNS), len(others))])
+    always = [n for n, c in enumerate(CAMPAIGNS) if c.id != ORGANIC and c.first < 0 and c.last >= 99]
+    campaign = np.concatenate([world.campaign[brought], rng.choice(always, len(others))])
     # The one that counts came within two days; what others claim was a view, or a click more than a week ago.
     late = rng.random(len(others)) < 0.5
     hours = np.concatenate(

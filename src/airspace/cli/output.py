@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from airspace.model.errors import AirspaceError
 
@@ -33,7 +34,7 @@ def errors_to_exit_code() -> Iterator[None]:
     try:
         yield
     except AirspaceError as error:
-        err.print("[bold red]error:[/]", error.message, markup=True)
+        err.print("[bold red]error:[/]", escape(error.message), soft_wrap=True)
         if error.fix:
-            err.print("  [bold]fix:[/]", error.fix)
+            err.print("  [bold]fix:[/]", escape(error.fix), soft_wrap=True)
         raise SystemExit(1) from None

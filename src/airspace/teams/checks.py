@@ -19,11 +19,14 @@ def check(files: Sequence[TeamFile], directory: Path, around: Surroundings) -> I
     """Every problem between files, and between a file and its surroundings. Secrets are checked elsewhere."""
     yield from _one_file_a_team(files)
     known = {file.team.name for file in files} | around.known_teams
+    misplaced = set()
     for file in files:
         yield from _case(file)
         yield from _consumers(file, known)
-        yield from _folder(file, directory, around)
-    yield from _shared_folders(files, around)
+        for problem in _folder(file, directory, around):
+            misplaced.add(file.team.name)
+            yield problem
+    yield from _shared_folders([file for file in files if file.team.name not in misplaced], around)
 
 
 def warnings(files: Sequence[TeamFile]) -> Iterator[Problem]:
@@ -113,7 +116,9 @@ def _folder(file: TeamFile, directory: Path, around: Surroundings) -> Iterator[P
 def _shared_folders(files: Sequence[TeamFile], around: Surroundings) -> Iterator[Problem]:
     by_team = {file.team.name: file for file in files}
     folders = {team: folder for team, folder in around.folders.items() if team not in by_team}
-    folders |= {name: folder for name, file in by_team.items() if (folder := source_folder(file)) is not None}
+    for name, file in by_team.items():
+        if folder := source_folder(file) or (around.defaults and around.defaults / name):
+            folders[name] = folder
     owners: dict[Path, list[str]] = defaultdict(list)
     for team, folder in folders.items():
         owners[folder].append(team)
@@ -123,10 +128,9 @@ def _shared_folders(files: Sequence[TeamFile], around: Surroundings) -> Iterator
                 # Two with the same folder meet twice: report it once, at the later of them.
                 if other == team or (place == folder and other > team):
                     continue
-                file = by_team.get(team) or by_team.get(other)
-                if file is not None:
-                    partner = other if file.team.name == team else team
+                at = team if team in by_team and by_team[team].team.dags.folder else other
+                if at in by_team:
+                    partner = other if at == team else team
                     message = f"this Dag folder {'is also' if place == folder else 'overlaps'} the one of {partner}"
-                    yield file.problem(
-                        ("dags", "folder"), "folder-shared", message, "give each team a folder of its own"
-                    )
+                    fix = "give each team a folder of its own"
+                    yield by_team[at].problem(("dags", "folder"), "folder-shared", message, fix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterable, Mapping
@@ -43,13 +44,15 @@ class Surroundings:
     :param known_teams: teams applied earlier, perhaps from another folder
     :param folders: Dag folders of teams applied earlier
     :param environ: where ``{env: NAME}`` looks
-    :param forbidden: ``{file: PATH}`` may not read below these: the platform's own secrets
+    :param defaults: below it are the Dag folders of teams that bring none
+    :param forbidden: the platform's own: no ``{file: PATH}`` and no Dag folder may be there
     """
 
     root: Path | None = None
     known_teams: frozenset[str] = frozenset()
     folders: Mapping[str, Path] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    defaults: Path | None = None
     forbidden: tuple[Path, ...] = ()
 
 
@@ -133,8 +136,24 @@ def _open(path: Path, directory: Path) -> bytes:
     real = path.resolve(strict=True)
     if not real.is_relative_to(directory.resolve(strict=True)):
         raise _UnreadableError("outside", "this is a link to somewhere outside the folder", "copy the file here")
+    try:
+        return read_regular(real, MAX_BYTES + 1)
+    except IsADirectoryError:
+        raise _UnreadableError("unreadable", "this is not a regular file", "remove it") from None
+
+
+def read_regular(real: Path, limit: int) -> bytes:
+    """The first bytes of a regular file: nothing that blocks, no device, no link.
+
+    :raises IsADirectoryError: it is something else
+    """
     handle = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise _UnreadableError("unreadable", "this is not a regular file", "remove it")
-        return stream.read(MAX_BYTES + 1)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise IsADirectoryError(errno.EISDIR, "not a regular file")
+        data = b""
+        while len(data) < limit and (more := os.read(handle, limit - len(data))):
+            data += more
+        return data
+    finally:
+        os.close(handle)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from airspace.model.problem import Problem
 from airspace.model.secret import SecretRef
-from airspace.teams.files import Surroundings, TeamFile
+from airspace.teams.files import Surroundings, TeamFile, read_regular
 
 MAX_SECRET = 64 * 1024
 
@@ -61,14 +59,10 @@ def _from_file(path: Path, shown: str, forbidden: tuple[Path, ...]) -> str:
         real = path.resolve(strict=True)
         if any(real.is_relative_to(place) for place in forbidden) or _process_files(real):
             raise _MissingError(f"{shown} is the platform's own and no team's secret", "use another file")
-        handle = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        data = read_regular(real, MAX_SECRET + 1)
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "a loop of links"
         raise _MissingError(f"the file {shown} cannot be read: {reason}", "create it, or correct the path") from None
-    with os.fdopen(handle, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise _MissingError(f"{shown} is not a regular file", "name a file")
-        data = stream.read(MAX_SECRET + 1)
     if len(data) > MAX_SECRET:
         raise _MissingError(f"the file {shown} is larger than {MAX_SECRET // 1024} KiB", "name another file")
     try:

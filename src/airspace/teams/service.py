@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from airspace.model.change import Change, ChangeAction
+from airspace.model.errors import InvalidInputError
 from airspace.model.home import HomeLayout
+from airspace.model.names import did_you_mean
 from airspace.model.problem import Problem
 from airspace.teams import checks, folders
 from airspace.teams.desired import DesiredTeam, desired_team
@@ -73,6 +75,7 @@ def load(directory: Path, layout: HomeLayout, environ: Mapping[str, str], root: 
         known_teams=folders.kept_teams(layout) | {source.team for source in sources.values()},
         folders={source.team: Path(source.folder) for source in sources.values()},
         environ=environ,
+        defaults=layout.dags.resolve(),
         forbidden=tuple(place.resolve() for place in layout.private),
     )
     files, problems = read_files(directory)
@@ -124,6 +127,39 @@ def apply(loaded: LoadedTeams, control: ControlPlane) -> Outcome:
             control.ring(bundle)
         lock.finish()
     return Outcome(changes, True, time.monotonic() - started, loaded.warnings)
+
+
+def read(control: ControlPlane) -> list[dict[str, Any]]:
+    """Every team as applied, by name, without any secret."""
+    teams: list[dict[str, Any]] = control.run_control(WORKER, ["read-teams"], {})["teams"]
+    return teams
+
+
+def describe(control: ControlPlane, name: str) -> dict[str, Any]:
+    """One team as applied.
+
+    :raises InvalidInputError: there is no such team
+    """
+    teams = {team["name"]: team for team in read(control)}
+    if name not in teams:
+        near = did_you_mean(name, teams)
+        raise InvalidInputError(
+            f"there is no team {name}", fix=f"did you mean {near}?" if near else "airspace team list shows all"
+        )
+    team, source = teams[name], folders.read_sources(control.layout).get(name)
+    return {
+        "name": name,
+        "title": team["title"],
+        "dags_folder": source.folder if source else None,
+        "bundle": team["bundle"],
+        "members": team["members"],
+        "connections": sorted(team["spec"].get("connections", {})),
+        "variables": sorted(team["spec"].get("variables", {})),
+        "pools": team["spec"].get("pools", {}),
+        "assets": team["spec"].get("assets", {}),
+        "slots": team["slots"],
+        "storage": str(control.layout.storage / name),
+    }
 
 
 def concerned(changes: tuple[Change, ...]) -> set[str]:

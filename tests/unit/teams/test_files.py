@@ -1,0 +1,254 @@
+"""A folder of team files: every problem at once, with place and fix."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airspace.model.errors import InvalidInputError
+from airspace.model.home import HomeLayout
+from airspace.model.problem import Problem
+from airspace.teams.files import InvalidFilesError
+from airspace.teams.service import load
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "teams").mkdir()
+    (tmp_path / "home").mkdir()
+    return tmp_path / "teams"
+
+
+def problems(folder: Path, environ: dict[str, str] | None = None, root: Path | None = None) -> list[Problem]:
+    try:
+        load(folder, HomeLayout(folder.parent / "home"), environ or {}, root)
+    except InvalidFilesError as error:
+        return error.problems
+    return []
+
+
+def rules(folder: Path, **more: object) -> list[str]:
+    return [problem.rule for problem in problems(folder, **more)]  # type: ignore[arg-type]
+
+
+def test_every_problem_of_every_file_at_once(folder: Path) -> None:
+    (folder / "a.yaml").write_text(
+        "name: data_science\n"
+        "membres: {ada: lead}\n"
+        "slots: many\n"
+        "members: {ada: athor, ada: lead}\n"
+        "assets: {x: {consumers: [data_analytic]}}\n"
+        "dags: {folder: ../elsewhere}\n"
+        "connections:\n"
+        "  w: {type: http, hots: x, password: {env: NOT_THERE}}\n"
+    )
+    (folder / "b.yaml").write_text("name: data_analytics\npools: {GPU: 1, gpu: 2}\n")
+    (folder / "c.yaml").write_text("name: data_science\n")
+    (folder / "d.yaml").write_text("name: Data Ops\n")
+    (folder / "e.yaml").write_text("name: [\n")
+    found = {(Path(p.file).name, p.line, p.rule) for p in problems(folder)}
+    assert found == {
+        ("a.yaml", 2, "unknown-key"),
+        ("a.yaml", 3, "wrong-type"),
+        ("a.yaml", 4, "bad-role"),
+        ("a.yaml", 4, "duplicate-key"),
+        ("a.yaml", 5, "unknown-team"),
+        ("a.yaml", 6, "folder-outside"),
+        ("a.yaml", 8, "unknown-key"),
+        ("a.yaml", 8, "no-secret"),
+        ("b.yaml", 2, "case-collision"),
+        ("c.yaml", 1, "duplicate-team"),
+        ("d.yaml", 1, "bad-name"),
+        ("e.yaml", 2, "yaml"),
+    }
+    fixes = {p.rule + p.key: p.fix for p in problems(folder)}
+    assert fixes["unknown-keymembres"] == "did you mean members?"
+    assert fixes["unknown-keyconnections.w.hots"] == "did you mean host?"
+    assert fixes["unknown-teamassets.x.consumers.0"] == "did you mean data_analytics?"
+    assert fixes["bad-namename"].startswith("write data_ops;")
+
+
+def test_a_problem_reads_like_a_compiler_s(folder: Path) -> None:
+    (folder / "ops.yaml").write_text("name: ops\nslotss: 1\n")
+    [problem] = problems(folder)
+    assert str(problem) == f"{folder}/ops.yaml:2:1: unknown key slotss [unknown-key]\n    fix: did you mean slots?"
+
+
+def test_no_value_is_ever_quoted(folder: Path) -> None:
+    (folder / "ops.yaml").write_text(
+        "name: ops\nconnections:\n  a: {type: x, password: [hunter22]}\n  b: {uri: 'hunter22'}\n"
+        "  c: {type: x, port: hunter22}\nslots: hunter22\nmembers: {ada: hunter22}\nlimits: {memory: hunter22}\n"
+    )
+    found = problems(folder)
+    assert len(found) == 6
+    assert "hunter22" not in str(found)
+
+
+def test_missing_name_empty_file_and_no_mapping(folder: Path) -> None:
+    (folder / "a.yaml").write_text("title: x\n")
+    (folder / "b.yaml").write_text("# nothing\n")
+    (folder / "c.yaml").write_text("- name: ops\n")
+    assert sorted(rules(folder)) == ["missing-key", "wrong-type", "wrong-type"]
+
+
+def test_an_empty_folder_is_told(folder: Path) -> None:
+    with pytest.raises(InvalidInputError, match="no team file"):
+        load(folder, HomeLayout(folder.parent / "home"), {})
+
+
+def test_dag_folders_stay_inside(folder: Path) -> None:
+    outside = folder.parent / "outside"
+    outside.mkdir()
+    (folder / "link").symlink_to(outside)
+    (folder / "file").write_text("")
+    for number, named in enumerate(("link", "/etc", "..", ".", "file", "link/../../outside", "x/../../outside/y")):
+        (folder / f"t{number}.yaml").write_text(f"name: team_{number}\ndags: {{folder: '{named}'}}\n")
+    assert rules(folder) == ["folder-outside"] * 7
+    (folder / "file").unlink()
+    found = rules(folder, root=folder.parent)
+    assert found.count("folder-outside") == 3  # /etc, .. which is the root itself, and .. beyond a link
+    assert "folder-shared" in found
+
+
+def test_the_platform_s_own_folders_are_no_dag_folders(folder: Path) -> None:
+    (folder / "ops.yaml").write_text("name: ops\ndags: {folder: ../home/secrets}\n")
+    assert rules(folder, root=folder.parent) == ["folder-outside"]
+
+
+def test_teams_share_no_dag_folder(folder: Path) -> None:
+    (folder / "dags" / "one" / "deep").mkdir(parents=True)
+    (folder / "alias").symlink_to(folder / "dags" / "one")
+    for name, named in (("one", "dags/one"), ("two", "dags/one/deep"), ("three", "alias"), ("four", "dags/four")):
+        (folder / f"{name}.yaml").write_text(f"name: {name}\ndags: {{folder: {named}}}\n")
+    found = {(Path(p.file).stem, p.message.rpartition(" ")[2]) for p in problems(folder)}
+    assert found == {("two", "one"), ("two", "three"), ("three", "one")} or found == {
+        ("two", "one"), ("two", "three"), ("one", "three"),
+    }  # fmt: skip
+
+
+def test_a_folder_that_the_platform_makes_is_its_team_s_alone(folder: Path) -> None:
+    (folder / "one.yaml").write_text("name: one\n")
+    (folder / "two.yaml").write_text("name: two\ndags: {folder: ../home/dags/one}\n")
+    [problem] = problems(folder, root=folder.parent)
+    assert (Path(problem.file).name, problem.line, problem.rule) == ("two.yaml", 2, "folder-shared")
+
+
+def test_dag_folders_of_teams_applied_before_count_too(folder: Path) -> None:
+    home = folder.parent / "home"
+    (home / "sources.json").write_text(
+        '{"bundles": {"old": {"team": "old", "folder": "%s"}}}' % (folder / "dags" / "old" / "deep")
+    )
+    (folder / "ops.yaml").write_text("name: ops\ndags: {folder: dags/old}\n")
+    assert rules(folder) == ["folder-shared"]
+    (folder / "ops.yaml").write_text("name: ops\nassets: {x: {consumers: [old]}}\n")
+    assert rules(folder) == []
+
+
+def test_secret_references(folder: Path) -> None:
+    home = folder.parent / "home"
+    (home / "secrets").mkdir()
+    (home / "secrets" / "fernet").write_text("platform secret")
+    (folder / "good").write_text("s3cret\n")
+    (folder / "empty").write_text("\n")
+    (folder / "big").write_bytes(b"x" * 70_000)
+    (folder / "binary").write_bytes(b"\xff")
+    os.mkfifo(folder / "pipe")
+    (folder / "loop").symlink_to("loop")
+    places = ("../home/secrets/fernet", "empty", "big", "binary", "pipe", "loop", "missing", "/proc/self/environ", ".")
+    lines = [f"  f{n}: {{file: {place}}}" for n, place in enumerate(places)]
+    lines += ["  e1: {env: UNSET}", "  e2: {env: EMPTY}", "  e3: {env: AIRFLOW__CORE__FERNET_KEY}"]
+    (folder / "ops.yaml").write_text("name: ops\nvariables:\n  ok: {file: good}\n" + "\n".join(lines) + "\n")
+    found = problems(folder, {"EMPTY": "", "AIRFLOW__CORE__FERNET_KEY": "k"})
+    assert {p.rule for p in found} == {"no-secret"}
+    assert [p.line for p in found] == list(range(4, 16))
+    (folder / "ops.yaml").write_text("name: ops\nvariables:\n  ok: {file: good}\n")
+    loaded = load(folder, HomeLayout(home), {})
+    assert loaded.teams[0].desired.variables["ok"].text == "s3cret"
+    assert "s3cret" not in repr(loaded)
+
+
+def test_links_and_odd_files(folder: Path) -> None:
+    (folder.parent / "real.yaml").write_text("name: ops\n")
+    (folder / "outside.yaml").symlink_to(folder.parent / "real.yaml")
+    (folder / "dangling.yaml").symlink_to("nowhere")
+    (folder / "loop.yaml").symlink_to("loop.yaml")
+    os.mkfifo(folder / "pipe.yaml")
+    (folder / "dir.yaml").mkdir()
+    (folder / "latin.yaml").write_bytes("name: é".encode("latin-1"))
+    (folder / "data").mkdir()
+    (folder / "data" / "real.yaml").write_text("name: inside\n")
+    (folder / "inside.yaml").symlink_to("data/real.yaml")
+    assert {Path(p.file).stem: p.rule for p in problems(folder)} == {
+        "outside": "outside",
+        "dangling": "unreadable",
+        "loop": "unreadable",
+        "pipe": "unreadable",
+        "dir": "unreadable",
+        "latin": "not-utf8",
+    }
+
+
+def test_warnings_do_not_stop(folder: Path) -> None:
+    (folder / "other.yaml").write_text(
+        "name: ops\ndags: {folder: dags/ops}\nconnections: {w: {type: http, password: hunter22}}\n"
+    )
+    loaded = load(folder, HomeLayout(folder.parent / "home"), {})
+    assert {warning.rule for warning in loaded.warnings} == {"file-name", "plain-secret", "no-folder"}
+    assert "hunter22" not in str(loaded.warnings)
+
+
+def test_three_hundred_teams_are_judged_quickly(folder: Path) -> None:
+    for number in range(300):
+        text = f"name: team_{number}\ndags: {{folder: dags/t{number}}}\nassets: {{x: {{consumers: [team_0]}}}}\n"
+        (folder / f"team_{number}.yaml").write_text(text)
+    assert len(load(folder, HomeLayout(folder.parent / "home"), {}).teams) == 300
+
+
+KEYS = st.sampled_from(
+    [
+        "name",
+        "title",
+        "members",
+        "dags",
+        "connections",
+        "variables",
+        "pools",
+        "slots",
+        "limits",
+        "network",
+        "assets",
+        "x",
+    ]
+)
+JUNK = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=6), st.just("ops"), st.just("[key]")
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.one_of(
+                st.text(max_size=4), st.sampled_from(["env", "file", "folder", "uri", "type", "extra", "consumers"])
+            ),
+            inner,
+            max_size=3,
+        ),
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(KEYS, JUNK, max_size=6))
+def test_junk_is_told_and_never_crashes(folder: Path, document: dict[str, object]) -> None:
+    import json
+
+    (folder / "ops.yaml").write_text(json.dumps(document))
+    for problem in problems(folder):
+        assert problem.fix
+        assert problem.message
+        assert problem.line >= 1

@@ -76,7 +76,9 @@ class PlainDisplay:
             if self._last.get(row.team) != seen:
                 self._last[row.team] = seen
                 tasks = ", ".join(row.running)
-                self._say(f"{row.team}: {row.dag_id} {row.state}" + (f" ({row.done}/{row.total}) {tasks}"))
+                self._say(
+                    f"{row.team}: {row.dag_id} {row.state}" + (f" ({row.done}/{row.total}) {tasks}" if tasks else "")
+                )
 
 
 class LiveDisplay:

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airspace.demo import probes
+from airspace.demo.story import DA, DE
+from airspace.demo.workspace import copy_rocket, examples_source
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    (folder / "dags").mkdir(parents=True)
+    (folder / "team.yaml").write_text("name: one\n")
+    (folder / "dags" / "a.py").write_text("a = 1\n")
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "a.pyc").write_text("")
+    return folder
+
+
+def test_everything_but_caches_is_copied_and_twice_is_once(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "rocket"
+    assert copy_rocket(source, target) == []
+    assert (target / "dags" / "a.py").read_text() == "a = 1\n"
+    assert not (target / "__pycache__").exists()
+    before = (target / "dags" / "a.py").stat().st_mtime_ns
+    assert copy_rocket(source, target) == []
+    assert (target / "dags" / "a.py").stat().st_mtime_ns == before
+
+
+def test_what_the_user_edited_stays_and_what_they_did_not_is_brought_up_to_date(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "rocket"
+    copy_rocket(source, target)
+    (target / "team.yaml").write_text("name: mine\n")
+    (source / "team.yaml").write_text("name: two\n")
+    (source / "dags" / "a.py").write_text("a = 2\n")
+    assert copy_rocket(source, target) == ["team.yaml"]
+    assert (target / "team.yaml").read_text() == "name: mine\n"
+    assert (target / "dags" / "a.py").read_text() == "a = 2\n"
+    assert copy_rocket(source, target) == ["team.yaml"]
+
+
+def test_files_that_a_new_version_no_longer_has_go_unless_edited(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "rocket"
+    (source / "b.py").write_text("b = 1\n")
+    copy_rocket(source, target)
+    (target / "b.py").write_text("b = 'mine'\n")
+    (target / "own.py").write_text("own = 1\n")
+    (source / "b.py").unlink()
+    (source / "dags" / "a.py").unlink()
+    copy_rocket(source, target)
+    assert not (target / "dags" / "a.py").exists()
+    assert (target / "b.py").exists()
+    assert (target / "own.py").exists()
+
+
+def test_rocket_is_found_wherever_the_package_is(tmp_path: Path) -> None:
+    copy_rocket(examples_source(), tmp_path / "rocket")
+    assert sorted(path.stem for path in (tmp_path / "rocket").glob("*.yaml")) == [
+        "data_analytics",
+        "data_engineering",
+        "data_science",
+    ]
+
+
+def test_probes_are_lent_and_taken_back(tmp_path: Path) -> None:
+    folders = {team: tmp_path / team for team in (DE, DA)}
+    for folder in folders.values():
+        folder.mkdir()
+        (folder / "own.py").write_text("")
+    with probes.lent(folders):
+        assert len(list((tmp_path / DE).iterdir())) == 3
+        assert len(list((tmp_path / DA).iterdir())) == 2
+    assert [path.name for path in tmp_path.rglob("*.py")] == ["own.py", "own.py"]

@@ -1,0 +1,63 @@
+"""The Dags that every side runs: the same text, but for their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+TASKS = 40
+
+_TINY = '''"""One task that does nothing."""
+
+from airflow.sdk import DAG, task
+
+with DAG("{dag_id}", schedule=None, is_paused_upon_creation=False):
+
+    @task
+    def nothing():
+        return None
+
+    nothing()
+'''
+
+_TASKS = '''"""Forty tasks that do nothing: one after the other, and all at once."""
+
+from airflow.sdk import DAG, task
+
+
+@task
+def nothing(number):
+    return number
+
+
+with DAG("chain{count}", schedule=None, is_paused_upon_creation=False, max_active_tasks={count}):
+    before = None
+    for number in range({count}):
+        step = nothing.override(task_id=f"step_{{number}}")(number)
+        if before is not None:
+            before >> step
+        before = step
+
+with DAG("parallel{count}", schedule=None, is_paused_upon_creation=False, max_active_tasks={count}):
+    for number in range({count}):
+        nothing.override(task_id=f"step_{{number}}")(number)
+'''
+
+
+def tiny_id(team: str) -> str:
+    """The name of a team's Dag of one task; Dag names are unique in a deployment."""
+    return f"tiny_{team}"
+
+
+def write_tiny(folder: Path, team: str) -> str:
+    """Write a team's Dag of one task; returns its name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    dag_id = tiny_id(team)
+    (folder / f"{dag_id}.py").write_text(_TINY.format(dag_id=dag_id))
+    return dag_id
+
+
+def write_tasks(folder: Path) -> tuple[str, str]:
+    """Write the chain and the parallel Dag; returns their names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "many_tasks.py").write_text(_TASKS.format(count=TASKS))
+    return f"chain{TASKS}", f"parallel{TASKS}"

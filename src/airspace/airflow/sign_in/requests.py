@@ -55,7 +55,9 @@ def is_cross_site(request: Request) -> bool:
     if site := request.headers.get("sec-fetch-site"):
         return site not in ("same-origin", "none")
     origin = request.headers.get("origin")
-    return origin is not None and not is_safe_url(origin + get_cookie_path(), request=request)
+    if origin is None:
+        return False  # not a browser, or too old to say
+    return not urlsplit(origin).netloc or not is_safe_url(origin + get_cookie_path(), request=request)
 
 
 def safe_next(request: Request, wanted: str | None) -> str:

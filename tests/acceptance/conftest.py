@@ -1,0 +1,66 @@
+"""One real platform, started and driven by ``airspace demo`` on a fresh home, shared by all acceptance tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airspace.backends.airflow_rest import Airflow, Session
+
+DEMO_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A finished demo and the platform that it left running."""
+
+    home: Path
+    code: int
+    document: dict[str, Any]
+    told: str
+
+    def airspace(self, *arguments: str, seconds: float = DEMO_SECONDS) -> subprocess.CompletedProcess[str]:
+        """Run the command line on this home."""
+        return airspace(self.home, *arguments, seconds=seconds)
+
+    def password(self, name: str) -> str:
+        """The password that the demo told."""
+        return next(str(user["password"]) for user in self.document["users"] if user["name"] == name)
+
+    def sign_in(self, name: str) -> Session:
+        """A REST session of this user."""
+        return Airflow(self.document["url"]).sign_in(name, self.password(name))
+
+
+def airspace(home: Path, *arguments: str, seconds: float) -> subprocess.CompletedProcess[str]:
+    """The command line as a user runs it: the installed script, in an environment of its own."""
+    command = Path(sys.executable).with_name("airspace")
+    environ = {"PATH": os.environ["PATH"], "HOME": str(home.parent), "LANG": "C.UTF-8", "AIRSPACE_HOME": str(home)}
+    return subprocess.run(
+        [str(command), *arguments], env=environ, capture_output=True, text=True, timeout=seconds, check=False
+    )
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[Demo]:
+    """``airspace demo --players small --json`` on a fresh home."""
+    top = Path(tempfile.mkdtemp(prefix="asp-", dir="/tmp"))
+    top.chmod(0o755)
+    home = top / "home"
+    try:
+        done = airspace(home, "demo", "--players", "small", "--json", seconds=DEMO_SECONDS)
+        assert done.stdout.startswith("{"), f"exit {done.returncode}\n{done.stderr[-4000:]}"
+        yield Demo(home, done.returncode, json.loads(done.stdout), done.stderr)
+    finally:
+        airspace(home, "destroy", "--yes", seconds=120)
+        shutil.rmtree(top, ignore_errors=True)

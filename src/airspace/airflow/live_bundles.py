@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from airspace.airflow.team_environment import BUNDLES, bundle_entry
+from airspace.backends.sources.mirror import PART
 from airspace.backends.tables import TeamRow
 from airspace.model.home import HomeLayout
 
@@ -59,19 +60,19 @@ def deactivate_others(bundles: Collection[str]) -> None:
 
 def signatures(folder: Path) -> dict[str, Signature]:
     """What every file of a bundle is now. The fetcher replaces files, so a change shows even where times are kept."""
-    return dict(_walk(folder, folder))
+    return dict(_walk(folder))
 
 
-def _walk(folder: Path, root: Path) -> Iterator[tuple[str, Signature]]:
+def _walk(root: Path) -> Iterator[tuple[str, Signature]]:
     count = 0
-    waiting = [folder]
+    waiting = [root]
     while waiting and count < MOST_FILES:
         try:
             entries = list(os.scandir(waiting.pop()))
         except OSError:  # not fetched yet, or gone since
             continue
         for entry in entries:
-            if entry.name == "__pycache__":
+            if entry.name == "__pycache__" or entry.name.startswith(PART):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(Path(entry.path))

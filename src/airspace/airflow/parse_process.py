@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -44,4 +45,5 @@ def _parse(title: str, values: dict[str, str], parent: int, inherited: frozenset
     close_descriptors(inherited)  # the manager's: database, doorbell, other files' sockets
     setproctitle(title)
     enter(values)
+    sys.dont_write_bytecode = True  # as for tasks
     _parse_file_entrypoint()

@@ -24,6 +24,9 @@ def api_server() -> None:
     threading.Thread(target=warm_execution_api, name="warm-up", daemon=True).start()
     # All apps in one server: our guards load only where `core` is among them.
     _airflow("api-server", "--apps", "all", "--workers", "1")
+    # Everything is answered and closed; taking Airflow's modules apart would cost seconds of CPU at every stop.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def scheduler() -> None:

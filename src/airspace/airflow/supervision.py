@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -104,6 +105,8 @@ def _run_task(title: str, parent: int, inherited: frozenset[int]) -> None:
     # The supervisor's link, its connection to the API server and the log file: the objects that own them live on the
     # stack below and are never used again, because this process ends without returning to it.
     close_descriptors(inherited)
+    # Bytecode is recognised by its source's time, and the fetcher keeps the times that a team's files came with.
+    sys.dont_write_bytecode = True
     get_listener_manager().add_listener(_Title(title))
     task_runner.main()
 

@@ -105,9 +105,7 @@ class Home:
                     )
             for key, value in (variables or {}).items():
                 db.execute(
-                    text(
-                        "INSERT INTO variable (key, val, is_encrypted, team_name) VALUES (:k, :v, false, :t)"
-                    ),
+                    text("INSERT INTO variable (key, val, is_encrypted, team_name) VALUES (:k, :v, false, :t)"),
                     {"k": f"{team}.{key}", "v": value, "t": team},
                 )
         for asset, consumers in (grants or {}).items():
@@ -143,7 +141,7 @@ class Home:
         if ring:
             bells.ring(bells.DOORBELL, team, self.layout.run)
 
-    # --- what became of it ---------------------------------------------------------------------------------------------
+    # --- what became of it -------------------------------------------------------------------------------
 
     def rows(self, query: str, **values: Any) -> list[Any]:
         with self.engine.connect() as db:

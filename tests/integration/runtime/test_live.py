@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from airspace.platform import bells
 from tests.integration.runtime.home import Home, wait_for
 
 pytestmark = pytest.mark.integration
@@ -38,6 +37,7 @@ def test_a_team_is_onboarded_live(running: Home) -> None:
         print(f"onboarded {team}: {time.monotonic() - started:.2f} s")
         assert running.states(f"{team}_hello") == {"hello": "success"}, running.task_log(f"{team}_hello", "hello")
     log = running.task_log("second_team_hello", "hello")
+    print(log)
     assert "threshold 1.5 host host-of-second_team" in log
     assert "title airspace task: second_team second_team_hello.hello" in log
     assert "AIRSPACE_HOME" not in log

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from airspace.model.errors import AirspaceError, HomeError
+from airspace.model.errors import AirspaceError, HomeError, NotRunningError
 from airspace.model.home import HomeLayout
 from airspace.model.names import is_team_name
 
@@ -107,7 +107,12 @@ class ApplyLock:
 
 @contextmanager
 def apply_lock(layout: HomeLayout, seconds: float = LOCK_SECONDS) -> Iterator[ApplyLock]:
-    """One apply at a time on a home; a killed one gives the lock back."""
+    """One apply at a time on a home; a killed one gives the lock back.
+
+    :raises NotRunningError: there is no platform; nothing is left behind in what may become its home
+    """
+    if not layout.manifest.exists():
+        raise NotRunningError(f"there is no platform in {layout.root} yet", fix="airspace up")
     try:
         handle = os.open(layout.root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:

@@ -158,6 +158,8 @@ def describe(control: ControlPlane, name: str) -> dict[str, Any]:
         "pools": team["spec"].get("pools", {}),
         "assets": team["spec"].get("assets", {}),
         "slots": team["slots"],
+        "limits": team["spec"].get("limits", {}),
+        "network": team["spec"].get("network", []),
         "storage": str(control.layout.storage / name),
     }
 

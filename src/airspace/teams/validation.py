@@ -20,6 +20,9 @@ _PARTS: Mapping[tuple[str, int], type[BaseModel]] = {
     ("connections", 2): Connection,
     ("assets", 2): AssetGrant,
 }
+_RANGE = frozenset(
+    {"greater_than_equal", "greater_than", "less_than_equal", "less_than", "string_too_long", "string_too_short"}
+)
 _EXPECTED = {
     "int_type": ("a whole number", "write a number without quotes"),
     "int_from_float": ("a whole number", "write a number without quotes"),
@@ -95,8 +98,12 @@ def _explain(detail: Any, path: Path) -> tuple[str, str, str]:
     if kind in _EXPECTED:
         what, fix = _EXPECTED[kind]
         return "wrong-type", f"{last or 'this'} should be {what}", fix
-    if kind in ("greater_than_equal", "greater_than", "less_than_equal", "less_than"):
-        return "out-of-range", f"{last} is out of range", str(detail["msg"]).replace("Input should be", "it should be")
+    if kind in _RANGE:
+        return (
+            "out-of-range",
+            f"{last} is out of range",
+            str(detail["msg"]).replace("Input", "it").replace("String", "it"),
+        )
     if "fix" in context:
         return kind, str(detail["msg"]), str(context["fix"])
     return kind.replace("_", "-"), str(detail["msg"]), "see airspace team schema"

@@ -74,6 +74,7 @@ def desk(airflow_env: dict[str, str], tmp_path: Path) -> Any:
     layout = HomeLayout(Path(airflow_env["AIRSPACE_HOME"]))
     for folder in (layout.teams, layout.bundles, layout.storage, layout.dags):
         folder.mkdir(parents=True, mode=0o750)
+    layout.manifest.write_text("{}")
     directory = tmp_path / "teams"
     directory.mkdir()
     config = (layout.airflow / "airflow.cfg").read_text()

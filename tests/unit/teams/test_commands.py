@@ -1,0 +1,121 @@
+"""The command line as far as it goes without a running platform."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from airspace.cli import users
+from airspace.cli.main import app
+from airspace.cli.teams import _SIGNS
+from airspace.model.change import ChangeAction
+from airspace.model.errors import InvalidInputError
+from airspace.teams.files import InvalidFilesError
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("AIRSPACE_HOME", str(tmp_path / "home"))
+    (tmp_path / "teams").mkdir()
+    return tmp_path / "teams"
+
+
+@pytest.mark.parametrize("command", ["apply", "plan"])
+def test_problems_are_one_json_document_and_exit_code_1(folder: Path, command: str) -> None:
+    (folder / "ops.yaml").write_text("name: ops\nslotss: 1\n[bold]: x\n")
+    (folder / "dev.yaml").write_text("name: dev\nmembers: {ada: '[/]'}\n")
+    result = CliRunner().invoke(app, [command, str(folder), "--json"])
+    assert isinstance(result.exception, InvalidFilesError)
+    found = json.loads(result.stdout)["problems"]
+    assert {"file", "line", "column", "key", "rule", "message", "fix"} == set(found[0])
+    assert f"{folder}/dev.yaml:2:16: error: this is no role [bad-role]" in result.stderr
+
+
+def test_the_whole_command_prints_like_a_compiler(folder: Path) -> None:
+    (folder / "ops.yaml").write_text("name: ops\nslotss: 1\n'[bold]': x\n")
+    done = subprocess.run(
+        [sys.executable, "-c", "from airspace.cli.main import main; main()", "apply", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "AIRSPACE_HOME": str(folder.parent / "home")},
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert f"{folder}/ops.yaml:2:1: error: unknown key slotss [unknown-key]" in done.stderr
+    assert "fix: did you mean slots?" in done.stderr
+    assert "unknown key [bold]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_good_folder_without_a_platform_says_what_to_do(folder: Path) -> None:
+    (folder / "ops.yaml").write_text("name: ops\n")
+    result = CliRunner().invoke(app, ["apply", str(folder)])
+    assert result.exception is not None
+    assert "airspace up" in str(result.exception)
+    assert not (folder.parent / "home").exists()
+
+
+def test_no_such_folder_is_wrong_usage(folder: Path) -> None:
+    assert CliRunner().invoke(app, ["apply", str(folder / "nowhere")]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "command", ["apply", "plan", "token", "user add", "user list", "user passwd", "user role", "team list", "team show"]
+)
+def test_every_command_explains_itself_with_an_example(command: str) -> None:
+    result = CliRunner().invoke(app, [*command.split(), "--help"])
+    assert result.exit_code == 0
+    assert f"airspace {command}" in " ".join(result.stdout.split())
+    assert "Example" in result.stdout
+
+
+def test_the_schema_is_json() -> None:
+    result = CliRunner().invoke(app, ["team", "schema"])
+    assert json.loads(result.stdout)["title"] == "Airspace team file"
+
+
+def test_every_action_has_a_sign() -> None:
+    assert set(_SIGNS) == set(ChangeAction)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("30m", 1800), ("8h", 28800), ("2d", 172800)])
+def test_durations(text: str, seconds: int) -> None:
+    assert users.parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "1w", "1.5h", "٣d1"])
+def test_bad_durations(text: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        users.parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [(b"correct horse\nsecond", "correct horse"), (b"", None), (b"\n", None), (b"tail", "tail")]
+)
+def test_passwords_come_from_a_pipe(monkeypatch: pytest.MonkeyPatch, written: bytes, read: str | None) -> None:
+    source, sink = os.pipe()
+    os.write(sink, written)
+    os.close(sink)
+    with io.open(source, encoding="utf-8") as stdin:  # noqa: UP020 - a descriptor
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert users.read_password(wait=False) == read
+
+
+def test_a_silent_pipe_is_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, sink = os.pipe()
+    monkeypatch.setattr(users, "PIPE_SECONDS", 0.05)
+    with io.open(source, encoding="utf-8") as stdin:  # noqa: UP020 - a descriptor
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert users.read_password(wait=False) is None
+        os.close(sink)
+        with pytest.raises(InvalidInputError):
+            users.read_password(wait=True)

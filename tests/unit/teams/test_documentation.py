@@ -1,0 +1,44 @@
+"""docs/team-file.md says what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from airspace.model.team import Team
+from airspace.teams.document import parse
+from airspace.teams.validation import validate
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "team-file.md").read_text()
+EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_is_valid(example: str) -> None:
+    text = example if example.startswith("name:") else f"name: example\n{example}"
+    found: list[object] = []
+    document = parse(text.encode(), lambda *problem: found.append(problem))
+    assert document is not None
+    _, problems = validate(document, "example.yaml")
+    assert [*found, *problems] == []
+
+
+def test_every_key_is_described() -> None:
+    for name, field in Team.model_fields.items():
+        assert f"| `{field.alias or name}" in PAGE, name
+
+
+def test_every_rule_is_described() -> None:
+    sources = [*(ROOT / "src/airspace/teams").glob("*.py"), ROOT / "src/airspace/model/team.py"]
+    sources.append(ROOT / "src/airspace/model/secret.py")
+    code = "\n".join(path.read_text() for path in sources)
+    rules = set(re.findall(r'_refuse\(\s*"([a-z0-9-]+)"', code))
+    rules |= set(re.findall(r'PydanticCustomError\(\s*"([a-z0-9-]+)"', code))
+    rules |= set(re.findall(r'(?:_stop|report)\([^"]*(?:"",\s*)?"([a-z0-9-]+)",', code))
+    rules |= set(re.findall(r'\.problem\(\s*(?:path|\([^)]*\)),\s*"([a-z0-9-]+)"', code))
+    rules |= set(re.findall(r'_UnreadableError\("([a-z0-9-]+)"', code))
+    assert len(rules) > 25, rules
+    assert [rule for rule in sorted(rules) if f"`{rule}`" not in PAGE] == []

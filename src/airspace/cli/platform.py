@@ -44,9 +44,11 @@ def up(
     with _Shown() as progress:
         result = platform.up(port=port, database_url=database, progress=progress)
     seconds = round(time.monotonic() - started, 1)
-    say(f"[bold green]ready[/] {'(it was running)' if result.already else f'after {seconds} s'}: {result.url}")
-    say(f"  [yellow]{platform.isolation}[/]")
-    say(f"  sign in at {result.url}/auth/login" + _first_sign_in(platform))
+    how = "(it was running)" if result.already else f"after {seconds} s"
+    err.print(f"[bold green]ready[/] {how}: {result.url}", soft_wrap=True)
+    err.print(f"  [yellow]{platform.isolation}[/]", soft_wrap=True)
+    sign_in = f"{result.url}/auth/login (the first user: airspace user add NAME --platform-role admin)"
+    err.print(f"  sign in at {sign_in}", soft_wrap=True)
     if as_json:
         emit_json({**_document(platform.status()), "seconds": seconds})
 
@@ -122,18 +124,13 @@ def _document(found: Status) -> dict[str, object]:
     return asdict(found)
 
 
-def _first_sign_in(platform: Platform) -> str:
-    path = platform.first_password
-    return f" as admin; the password is in {path}" if path else "; make a user with: airspace user add NAME"
-
-
 def _show(platform: Platform, found: Status) -> None:
     if not found.components:
         say("not running; start it with: airspace up")
         return
     ready = "[green]ready[/]" if found.ready else "[bold red]not ready[/]"
     out.print(f"{found.url}  {ready}")
-    out.print(platform.isolation, style="yellow")
+    out.print(platform.isolation, style="yellow", soft_wrap=True)
     table = Table("component", "state", "pid", "MB", box=None, pad_edge=False)
     for part in found.components:
         colour = _COLOURS.get(part.state, "bold red")

@@ -8,14 +8,13 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from airspace.backends import accounts, processes
 from airspace.backends.processes import Supervisor
 from airspace.model.errors import AirspaceError, HomeError, NotRunningError
 from airspace.model.home import HomeLayout
-from airspace.platform import airflow_config, doctor, health, home, startup, strays
+from airspace.platform import airflow_config, doctor, health, home, strays
 from airspace.platform.components import BLUEPRINT, POSTGRES, Blueprint
 from airspace.platform.control import Control, open_control
 from airspace.platform.doctor import Check
@@ -46,15 +45,6 @@ class Platform:
     def url(self) -> str:
         """Where the UI and the API are, whether or not they run now."""
         return airflow_config.base_url(self._manifest().port or 0)
-
-    @property
-    def first_password(self) -> Path | None:
-        """The file with the password of the first administrator, while it is there."""
-        path = self.layout.secrets / startup.ADMIN_PASSWORD
-        try:
-            return path if path.exists() else None
-        except PermissionError:
-            return None
 
     @property
     def isolation(self) -> str:

@@ -25,7 +25,6 @@ from airspace.platform.progress import Event, Progress, step
 from airspace.platform.vault import Secrets, Vault
 
 DATABASE = "airflow"
-ADMIN_PASSWORD = "admin_password"  # noqa: S105 - the name of the file
 _FRESH_MB, _KNOWN_MB = 500, 60  # free disk space that a new home and an initialised one need to start
 _READY_SECONDS = 180.0
 _DATABASE_SECONDS = 60.0

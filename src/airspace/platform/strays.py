@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -43,7 +44,12 @@ def remove_runtime(where: Places) -> None:
 
 
 def _lost_session(where: Places) -> int | None:
-    """The session of a process manager that was killed: it left its pid file."""
+    """The session of a process manager that was killed: it left its pid file.
+
+    Not for root, who sees every process's environment and would not be stopped from ending a stranger's.
+    """
+    if os.getuid() == 0:
+        return None
     try:
         return processes.orphaned_session(int((where.supervisor / "supervisord.pid").read_text()))
     except (OSError, ValueError):

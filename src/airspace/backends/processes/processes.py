@@ -59,7 +59,8 @@ def _environ(process: psutil.Process) -> dict[str, str]:
 def marked(variable: str, value: str, *, uid: int | None = None, session: int | None = None) -> list[int]:
     """Processes that carry ``variable=value`` in their environment or, when given, belong to ``uid`` or ``session``.
 
-    Some of Airflow's processes hide their environment from their own user; their session still tells. Never the calling process or one of its ancestors: a shell that works inside a component must survive.
+    Some of Airflow's processes hide their environment from their own user; their session still tells. Never the
+    calling process or one of its ancestors: a shell that works inside a component must survive.
     """
     mine = {os.getpid(), *(process.pid for process in psutil.Process().parents())}
     found = []

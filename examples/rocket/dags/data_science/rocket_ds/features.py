@@ -86,9 +86,8 @@ def features(daily: pl.LazyFrame, profiles: pl.DataFrame, day: dt.date) -> pl.Da
 def labels(daily: pl.LazyFrame, players: pl.DataFrame, day: dt.date) -> pl.Series:
     """For each of ``players``, whether they churned: no session in the week after ``day``."""
     after = pl.col("date").is_between(day + dt.timedelta(days=1), day + dt.timedelta(days=HORIZON))
-    back = daily.filter(after).select("player_id").unique().with_columns(back=pl.lit(True)).collect()
-    joined = players.select("player_id").join(back, on="player_id", how="left", maintain_order="left")
-    return joined["back"].is_null().alias("churned")
+    back = daily.filter(after).select("player_id").unique().collect()["player_id"]
+    return (~players["player_id"].is_in(back.implode())).alias("churned")
 
 
 def _within(column: str, days: int) -> pl.Expr:

@@ -26,7 +26,7 @@ from airspace.platform.vault import Secrets, Vault
 
 DATABASE = "airflow"
 _FRESH_MB, _KNOWN_MB = 500, 60  # free disk space that a new home and an initialised one need to start
-_READY_SECONDS = 180.0
+_READY_SECONDS = 300.0
 _DATABASE_SECONDS = 60.0
 _CRASHES = 3  # ends of a component while starting after which waiting on is pointless
 

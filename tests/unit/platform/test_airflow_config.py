@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import configparser
+import importlib.util
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from airspace.model.errors import InvalidInputError
 from airspace.platform import airflow_config
@@ -73,3 +75,23 @@ def test_a_file_that_is_no_configuration_is_named(tmp_path: Path) -> None:
     overrides.write_text("parallelism = 3\n")
     with pytest.raises(InvalidInputError, match="cannot be read"):
         airflow_config.check_overrides(overrides)
+
+
+def test_airflow_knows_every_setting_that_we_write() -> None:
+    """Contract: a setting that Airflow renamed or dropped would be ignored without a word."""
+    spec = importlib.util.find_spec("airflow")
+    assert spec is not None
+    assert spec.origin is not None
+    known = YAML(typ="safe").load(Path(spec.origin).parent / "config_templates" / "config.yml")
+    ours = [
+        (section, key)
+        for layer in (airflow_config.fixed(SETTINGS), airflow_config.preferred(SETTINGS))
+        for section, pairs in layer.items()
+        for key in pairs
+    ]
+    assert [pair for pair in ours if pair[1] not in known[pair[0]]["options"]] == []
+
+
+def test_nothing_is_both_fixed_and_preferred() -> None:
+    fixed, preferred = airflow_config.fixed(SETTINGS), airflow_config.preferred(SETTINGS)
+    assert not [(s, k) for s, pairs in preferred.items() for k in pairs if k in fixed.get(s, {})]

@@ -64,5 +64,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     made = getattr(item, "funcargs", {}).get("running") or getattr(item, "funcargs", {}).get("airflow_home")
     if made is not None and report.failed:
         for log in sorted(made.layout.root.glob("*.log")):
-            report.sections.append((log.name, log.read_text(errors="replace")[-6000:]))
+            report.sections.append((log.name, log.read_text(errors="replace")[-3000:]))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was measured on the way."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()) if getattr(report, "when", "") == "call" else ():
+                terminalreporter.write_line(f"measured: {name}: {value}")

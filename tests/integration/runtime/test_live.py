@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from collections.abc import Callable
 
+import psutil
 import pytest
+from sqlalchemy import text
 
+from airspace.platform import bells
 from tests.integration.runtime.home import Home, wait_for
 
 pytestmark = pytest.mark.integration
 
+Record = Callable[[str, object], None]
+
 HELLO = """
     import os
     from airflow.sdk import DAG, Variable, task
-    from airflow.hooks.base import BaseHook
-    seen_while_parsing = Variable.get("threshold", default="nothing")
-    with DAG("{team}_hello", schedule="@once", is_paused_upon_creation=False, description=seen_while_parsing):
+    with DAG("{team}_hello", schedule="@once", is_paused_upon_creation=False, description=Variable.get("threshold")):
         @task
         def hello():
             from airflow.sdk.bases.hook import BaseHook
@@ -26,20 +32,279 @@ HELLO = """
         hello()
 """
 
+SLEEPERS = """
+    import time
+    from airflow.sdk import DAG, task
+    with DAG("{team}_sleepers", schedule="@once", is_paused_upon_creation=False):
+        @task(pool="wide", retries={retries})
+        def sleep(number):
+            print("began")
+            time.sleep({seconds})
+        sleep.expand(number=list(range({count})))
+"""
 
-def test_a_team_is_onboarded_live(running: Home) -> None:
+
+def finished(running: Home, dag_id: str, count: int = 1, seconds: float = 60) -> dict[str, str | None]:
+    """The states of a Dag's tasks, once that many are in a final one."""
+
+    def states() -> dict[str, str | None]:
+        found = running.states(dag_id)
+        done = {key: state for key, state in found.items() if state in ("success", "failed", "upstream_failed")}
+        return found if len(done) >= count else {}
+
+    return wait_for(states, seconds)
+
+
+def log_line(running: Home, dag_id: str, task_id: str, part: str) -> None:
+    wait_for(lambda: part in running.task_log(dag_id, task_id), 10)
+
+
+def test_a_team_is_onboarded_live(running: Home, record_property: Record) -> None:
     for number, team in enumerate(("first_team", "second_team")):
         started = time.monotonic()
         running.add_team(team, variables={"threshold": f"{number}.5"})
         running.add_connection(team, "warehouse", f"host-of-{team}")
         running.write_dag(team, "hello.py", HELLO.format(team=team))
-        wait_for(lambda team=team: running.states(f"{team}_hello").get("hello") in ("success", "failed"), 60)
-        print(f"onboarded {team}: {time.monotonic() - started:.2f} s")
-        assert running.states(f"{team}_hello") == {"hello": "success"}, running.task_log(f"{team}_hello", "hello")
-    log = running.task_log("second_team_hello", "hello")
-    print(log)
-    assert "threshold 1.5 host host-of-second_team" in log
-    assert "title airspace task: second_team second_team_hello.hello" in log
-    assert "AIRSPACE_HOME" not in log
-    (row,) = running.rows("SELECT description FROM dag WHERE dag_id='second_team_hello'")
-    assert row.description == "1.5"
+        states = finished(running, f"{team}_hello")
+        record_property(f"onboarding {team}", round(time.monotonic() - started, 2))
+        assert states == {"hello": "success"}, running.task_log(f"{team}_hello", "hello")
+    log_line(running, "second_team_hello", "hello", "threshold 1.5 host host-of-second_team")
+    log_line(running, "second_team_hello", "hello", "title airspace task: second_team second_team_hello.hello")
+    log_line(running, "second_team_hello", "hello", f"second_team {running.layout.storage}")
+    assert "AIRSPACE_HOME" not in running.task_log("second_team_hello", "hello")
+    assert "jwt" not in running.task_log("second_team_hello", "hello").lower()
+    descriptions = {row.dag_id: row.description for row in running.rows("SELECT dag_id, description FROM dag")}
+    assert descriptions == {"first_team_hello": "0.5", "second_team_hello": "1.5"}
+
+
+def test_an_edit_is_seen_at_once(running: Home, record_property: Record) -> None:
+    started = time.monotonic()
+    source = HELLO.format(team="first_team").replace('Variable.get("threshold"))', '"edited")')
+    running.write_dag("first_team", "hello.py", source)
+    wait_for(lambda: running.rows("SELECT 1 FROM dag WHERE dag_id='first_team_hello' AND description='edited'"), 10)
+    record_property("edit seen", round(time.monotonic() - started, 2))
+    assert time.monotonic() - started < 5
+
+
+def test_a_changed_helper_is_seen_too(running: Home) -> None:
+    running.write_dag("first_team", "texts.py", 'TEXT = "one"\n', ring=False)
+    running.write_dag(
+        "first_team",
+        "helped.py",
+        """
+        from airflow.sdk import DAG
+        from texts import TEXT
+        dag = DAG("first_team_helped", schedule=None, description=TEXT)
+        """,
+    )
+    ask = "SELECT 1 FROM dag WHERE dag_id='first_team_helped' AND description=:d"
+    wait_for(lambda: running.rows(ask, d="one"), 10)
+    running.write_dag("first_team", "texts.py", 'TEXT = "two"\n')
+    wait_for(lambda: running.rows(ask, d="two"), 10)
+
+
+def test_pools_have_short_names_and_slots_are_the_teams(running: Home) -> None:
+    running.add_team("slotted", slots=2, pools={"wide": 10})
+    running.write_dag("slotted", "sleepers.py", SLEEPERS.format(team="slotted", seconds=1.5, count=5, retries=0))
+    wait_for(lambda: len(running.rows("SELECT 1 FROM task_instance WHERE dag_id='slotted_sleepers'")) == 5)
+    # Another team is not kept waiting meanwhile.
+    running.add_team("quick", variables={"threshold": "1"})
+    running.add_connection("quick", "warehouse", "here")
+    running.write_dag("quick", "hello.py", HELLO.format(team="quick"))
+    finished(running, "quick_hello")
+    assert len([title for title in running.titles() if title.startswith("airspace task: slotted ")]) <= 2
+    finished(running, "slotted_sleepers", 5)
+    rows = running.rows("SELECT pool, state, start_date, end_date FROM task_instance WHERE dag_id='slotted_sleepers'")
+    assert {(row.pool, row.state) for row in rows} == {("slotted.wide", "success")}
+    at_once = max(sum(a.start_date <= b.start_date < a.end_date for a in rows) for b in rows)
+    assert at_once == 2
+    (row,) = running.rows("SELECT pool FROM task_instance WHERE dag_id='quick_hello'")
+    assert row.pool == "quick"
+
+
+def test_a_pool_that_the_team_does_not_have_is_an_import_error(running: Home) -> None:
+    running.write_dag("quick", "pool.py", SLEEPERS.format(team="quick", seconds=0, count=1, retries=0))
+    errors = wait_for(lambda: running.import_errors("quick"), 10)
+    assert "'wide'" in errors["pool.py"]
+    assert "pools" in errors["pool.py"]
+
+
+def test_a_stolen_dag_id_stays_its_owners(running: Home) -> None:
+    running.write_dag("quick", "thief.py", HELLO.format(team="first_team"))
+    errors = wait_for(lambda: "thief.py" in running.import_errors("quick") and running.import_errors("quick"), 10)
+    assert "'first_team_hello' is already in use" in errors["thief.py"]
+    (row,) = running.rows("SELECT bundle_name, relative_fileloc FROM dag WHERE dag_id='first_team_hello'")
+    assert tuple(row) == ("first_team", "hello.py")
+    assert not running.import_errors("first_team")
+
+
+def test_assets_reach_only_whom_their_owner_named(running: Home) -> None:
+    """What the Dags themselves say about access is overwritten; a changed consent takes effect live."""
+    running.add_team("owner", grants={"profiles": ["friend"]})
+    running.add_team("friend")
+    running.add_team("stranger")
+    for team in ("friend", "stranger"):
+        running.write_dag(
+            team,
+            "hear.py",
+            f"""
+            from airflow.sdk import DAG, Asset, AssetAccessControl
+            said = AssetAccessControl(producer_teams=["owner"])
+            with DAG("{team}_hears", schedule=Asset("profiles", access_control=said), is_paused_upon_creation=False):
+                pass
+            """,
+        )
+    running.write_dag(
+        "owner",
+        "produce.py",
+        """
+        from airflow.sdk import DAG, Asset, AssetAccessControl, task
+        said = AssetAccessControl(consumer_teams=["stranger"])
+        for number in (1, 2):
+            with DAG(f"owner_{number}", schedule="@once", is_paused_upon_creation=number == 2) as dag:
+                @task(outlets=[Asset("profiles", access_control=said)])
+                def publish():
+                    pass
+                publish()
+            globals()[dag.dag_id] = dag
+        """,
+        ring=False,
+    )
+    heard = "SELECT count(*) AS n FROM dag_run WHERE dag_id=:d"
+    wait_for(lambda: len(running.rows("SELECT 1 FROM dag WHERE dag_id IN ('friend_hears', 'stranger_hears')")) == 2)
+    bells.ring(bells.DOORBELL, "owner", running.layout.run)
+    assert finished(running, "owner_1") == {"publish": "success"}
+    wait_for(lambda: running.rows(heard, d="friend_hears")[0].n == 1, 20)
+    running.grant("owner", "profiles", ["stranger"])
+    allowed = "SELECT allow_producer_teams AS teams FROM dag_schedule_asset_reference WHERE dag_id=:d"
+    wait_for(lambda: running.rows(allowed, d="stranger_hears")[0].teams == ["owner"], 20)
+    wait_for(lambda: running.rows(allowed, d="friend_hears")[0].teams == [], 20)
+    assert running.rows(heard, d="stranger_hears")[0].n == 0
+    with running.engine.begin() as db:
+        db.execute(text("UPDATE dag SET is_paused=false WHERE dag_id='owner_2'"))
+    assert finished(running, "owner_2") == {"publish": "success"}
+    wait_for(lambda: running.rows(heard, d="stranger_hears")[0].n == 1, 20)
+    assert running.rows(heard, d="friend_hears")[0].n == 1
+
+
+def test_a_file_that_takes_for_ever_is_its_teams_error_alone(running: Home, record_property: Record) -> None:
+    running.add_team("endless")
+    for number in range(6):
+        endless = "import time  # airflow dag\nwhile True:\n    try:\n        time.sleep(1000)\n    except BaseException:\n        pass\n"
+        running.write_dag("endless", f"endless{number}.py", endless)
+    running.write_dag("endless", "crash.py", "import os  # airflow dag\nos._exit(3)\n")
+    time.sleep(0.5)
+    started = time.monotonic()
+    running.add_team("patient", variables={"threshold": "1"})
+    running.add_connection("patient", "warehouse", "here")
+    running.write_dag("patient", "hello.py", HELLO.format(team="patient"))
+    assert finished(running, "patient_hello") == {"hello": "success"}
+    record_property("beside endless files", round(time.monotonic() - started, 2))
+    assert time.monotonic() - started < 5
+    errors = wait_for(lambda: len(running.import_errors("endless")) == 7 and running.import_errors("endless"), 40)
+    assert "longer than 6 seconds" in errors["endless0.py"]
+    assert "exit code 3" in errors["crash.py"]
+    for name in errors:
+        (running.layout.bundles / "endless" / name).unlink()
+    bells.ring(bells.DOORBELL, "endless", running.layout.run)
+    wait_for(lambda: not running.import_errors("endless"), 10)
+
+
+def test_a_broken_registry_entry_stops_nobody_else(running: Home) -> None:
+    running.add_team("broken", native=False)  # Airflow knows no such team
+    running.add_team("unbroken", variables={"threshold": "1"})
+    running.add_connection("unbroken", "warehouse", "here")
+    running.write_dag("unbroken", "hello.py", HELLO.format(team="unbroken"))
+    assert finished(running, "unbroken_hello") == {"hello": "success"}
+    with running.engine.begin() as db:
+        db.execute(text("DELETE FROM airspace_team WHERE name='broken'"))
+
+
+def supervisor_of(title: str) -> psutil.Process:
+    """The process above a task."""
+
+    def find() -> psutil.Process | None:
+        for process in psutil.process_iter(["cmdline"]):
+            if " ".join(process.info["cmdline"] or ()).startswith(title):
+                return process.parent()
+        return None
+
+    return wait_for(find, 20)
+
+
+def test_a_killed_supervisor_is_a_failed_task(running: Home) -> None:
+    running.add_team("unlucky", pools={"wide": 4})
+    running.write_dag("unlucky", "sleepers.py", SLEEPERS.format(team="unlucky", seconds=60, count=1, retries=0))
+    supervisor = supervisor_of("airspace task: unlucky ")
+    (child,) = supervisor.children()
+    log_line(running, "unlucky_sleepers", "sleep", "began")
+    supervisor.kill()
+    assert finished(running, "unlucky_sleepers", seconds=10) == {"sleep[0]": "failed"}
+    log_line(running, "unlucky_sleepers", "sleep", "the process that supervised it was ended by SIGKILL")
+    wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 5)
+
+
+def test_a_workload_of_no_team_never_runs(running: Home) -> None:
+    running.add_team("orphaned")
+    running.write_dag(
+        "orphaned",
+        "two.py",
+        """
+        import time
+        from airflow.sdk import DAG, task
+        with DAG("orphaned_two", schedule="@once", is_paused_upon_creation=False):
+            @task
+            def one():
+                time.sleep(2)
+            @task
+            def two():
+                print("never")
+            one() >> two()
+        """,
+    )
+    wait_for(lambda: running.states("orphaned_two").get("one") == "running")
+    processor = running.processes["dag-processor"]
+    os.kill(processor.pid, signal.SIGSTOP)  # it would take the Dag out of service, and the scheduler would not begin
+    try:
+        with running.engine.begin() as db:
+            db.execute(text("DELETE FROM airspace_team WHERE name='orphaned'"))
+        assert finished(running, "orphaned_two", 2) == {"one": "success", "two": "failed"}
+    finally:
+        os.kill(processor.pid, signal.SIGCONT)
+    log_line(running, "orphaned_two", "two", "belongs to no team")
+    assert "never" not in running.task_log("orphaned_two", "two")
+    (row,) = running.rows("SELECT extra FROM log WHERE event='airspace refused'")
+    assert "airspace apply" in row.extra
+
+
+def test_tasks_outlive_a_killed_scheduler_and_run_once(running: Home) -> None:
+    running.add_team("lasting", pools={"wide": 4})
+    running.write_dag("lasting", "sleepers.py", SLEEPERS.format(team="lasting", seconds=6, count=2, retries=2))
+    wait_for(lambda: list(running.states("lasting_sleepers").values()).count("running") == 2, 20)
+    wait_for(lambda: running.task_log("lasting_sleepers", "sleep").count("began") == 2, 10)
+    supervisor = supervisor_of("airspace task: lasting lasting_sleepers.sleep[1]")
+    scheduler = running.processes.pop("scheduler")
+    scheduler.kill()
+    scheduler.wait()
+    supervisor.kill()  # of the one task; the other's lives on
+    running.start("scheduler")
+    wait_for(lambda: running.states("lasting_sleepers")["sleep[1]"] == "up_for_retry", 20)
+    assert running.states("lasting_sleepers")["sleep[0]"] == "running"
+    wait_for(lambda: running.states("lasting_sleepers")["sleep[0]"] == "success", 20)
+    (row,) = running.rows("SELECT try_number FROM task_instance WHERE dag_id='lasting_sleepers' AND map_index=0")
+    assert row.try_number == 1
+
+
+def test_every_component_stops_quickly(running: Home, record_property: Record) -> None:
+    running.add_team("stopping", pools={"wide": 4})
+    running.write_dag("stopping", "sleepers.py", SLEEPERS.format(team="stopping", seconds=60, count=2, retries=0))
+    wait_for(lambda: list(running.states("stopping_sleepers").values()).count("running") == 2, 20)
+    running.write_dag("stopping", "endless.py", "import time  # airflow dag\nwhile True: time.sleep(1)\n")
+    time.sleep(1)
+    for name in ("dag-processor", "scheduler", "api-server"):
+        seconds = running.stop(name)
+        record_property(f"{name} stopped", round(seconds, 2))
+        assert seconds < 10
+        if name == "scheduler":  # its tasks stored what became of them
+            assert set(running.states("stopping_sleepers").values()) == {"failed"}
+    wait_for(lambda: not running.titles(), 5)

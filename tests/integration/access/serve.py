@@ -29,11 +29,12 @@ from airflow.serialization.serialized_objects import LazyDeserializedDAG
 from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 
 from airspace.access.passwords import hash_password
 from airspace.access.rules import RULES, Rule
 from airspace.airflow.auth_manager import AirspaceAuthManager
+from airspace.airflow.row_filters import _routes
 from airspace.backends.tables import UserStore, asset_grants, members
 from airspace.model.roles import PlatformRole, Role
 
@@ -161,7 +162,38 @@ def fill() -> None:
         assert session.scalar(select(DagModel.bundle_name).where(DagModel.dag_id == "de_etl")) == DE
 
 
+class CountQueries:
+    """Says in a header how many queries a request made. One request at a time, or it counts the others' too."""
+
+    def __init__(self, app: Any) -> None:
+        self._app, self._count = app, 0
+        event.listen(settings.engine, "after_cursor_execute", self._add)
+
+    def _add(self, *_args: Any) -> None:
+        self._count += 1
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        before = self._count
+
+        async def counted(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-queries", str(self._count - before).encode())]
+            await send(message)
+
+        await self._app(scope, receive, counted)
+
+
+def list_routes(app: Any, file: Path) -> None:
+    """Every address that can be read, for the sweep."""
+    paths = {route.path for route in _routes(app) if "GET" in (route.methods or ())}
+    file.write_text("\n".join(sorted(paths)))
+
+
 if __name__ == "__main__":
     fill()
     AirspaceAuthManager.rules = RulesButOne(Path(sys.argv[2]))  # type: ignore[assignment]
-    uvicorn.run(create_app(), host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False)
+    application = create_app()
+    list_routes(application, Path(sys.argv[2]).with_name("routes"))
+    uvicorn.run(
+        CountQueries(application), host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False
+    )

@@ -36,10 +36,15 @@ class UserStore:
 
     def principal(self, name: str) -> Principal | None:
         """The user with every role held now; None when unknown or disabled."""
-        row = self.user(name)
-        if row is None or row.disabled:
+        # One query: this is asked on every request.
+        ask = select(users, members.c.team, members.c.role).outerjoin(members, members.c.user_name == users.c.name)
+        with self._engine.connect() as connection:
+            rows = connection.execute(ask.where(users.c.name == name)).all()
+        if not rows or rows[0].disabled:
             return None
-        return Principal(row.name, row.platform_role, row.support_role, self._memberships(name))
+        row = _user(rows[0]._asdict())
+        teams = {held.team: Role(held.role) for held in rows if held.team is not None}
+        return Principal(row.name, row.platform_role, row.support_role, teams)
 
     def password_hash(self, name: str) -> str | None:
         """The stored hash; None when unknown, disabled or without a password."""
@@ -111,11 +116,6 @@ class UserStore:
         """Delete the user; memberships stay in the team files and mean nothing without the user."""
         with self._engine.begin() as connection:
             connection.execute(delete(users).where(users.c.name == name))
-
-    def _memberships(self, name: str) -> dict[str, Role]:
-        ask = select(members.c.team, members.c.role).where(members.c.user_name == name)
-        with self._engine.connect() as connection:
-            return {row.team: Role(row.role) for row in connection.execute(ask)}
 
     def _update(self, name: str, **values: object) -> None:
         with self._engine.begin() as connection:

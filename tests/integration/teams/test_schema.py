@@ -61,5 +61,8 @@ def test_an_up_to_date_database_is_left_alone(airflow_env: dict[str, str]) -> No
 def test_without_our_manager_migrating_says_what_to_set(new_database: Callable[[], str], tmp_path: Path) -> None:
     env = write_airflow_home(tmp_path, new_database())
     config = tmp_path / "airflow" / "airflow.cfg"
-    config.write_text(config.read_text().replace("external_db_managers", "# external_db_managers"))
+    # Our auth manager names it too, so this takes another auth manager.
+    ours, simple = "airspace.airflow.auth_manager.AirspaceAuthManager", "airflow.api_fastapi.auth.managers.simple"
+    changed = config.read_text().replace(ours, f"{simple}.simple_auth_manager.SimpleAuthManager")
+    config.write_text(changed.replace("external_db_managers", "# external_db_managers"))
     assert "external_db_managers" in run_admin(env, "migrate")["error"]["fix"]

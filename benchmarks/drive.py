@@ -57,26 +57,28 @@ class _Watched:
 
     def step(self, airflow: Airflow) -> bool:
         """Ask once; whether everything that was wanted has happened."""
-        if self.session is None:
-            self.session = self.peer.sign_in(airflow)
-        if self.session is not None:
-            with suppress(RestError):  # it is starting: what it refuses now it does later
-                self._look(airflow, self.session)
+        with suppress(RestError):  # it is starting: what it refuses now it does later
+            if self.found.ready is None:
+                self._look_for_health(airflow)
+            if self.dag_id is not None and self.found.first_success is None:
+                self.session = self.session or self.peer.sign_in(airflow)
+                if self.session is not None:
+                    self._look_for_success(self.session, self.dag_id)
         return self.found.ready is not None and (self.dag_id is None or self.found.first_success is not None)
 
-    def _look(self, airflow: Airflow, session: Session) -> None:
-        if self.found.ready is None and healthy(airflow, self.begun) and session.ask("GET", "/dags", limit=1).ok:
+    def _look_for_health(self, airflow: Airflow) -> None:
+        if healthy(airflow, self.begun) and airflow.anonymous("GET", "/version").ok:
             self.found.ready = self._seconds(time.time())
             self.peer.on_ready(fresh=self.fresh)
             self.found.usable = self._seconds(time.time())
-        if self.dag_id is None or self.found.first_success is not None:
-            return
+
+    def _look_for_success(self, session: Session, dag_id: str) -> None:
         if self.run_id is None:
             # Refused for as long as the Dag is not known.
-            answer = session.ask("POST", f"/dags/{self.dag_id}/dagRuns", {"logical_date": None})
+            answer = session.ask("POST", f"/dags/{dag_id}/dagRuns", {"logical_date": None})
             self.run_id = str(answer.body["dag_run_id"]) if answer.ok else None
             return
-        for task in session.task_instances(self.dag_id, self.run_id):
+        for task in session.task_instances(dag_id, self.run_id):
             if task.state == "success" and task.end is not None:
                 self.found.first_success = self._seconds(task.end.timestamp())
             elif task.state in ("failed", "upstream_failed"):

@@ -7,6 +7,7 @@ that links every installed package but ours, because Airflow would otherwise loa
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -355,6 +356,7 @@ class Airspace(Peer):
 
     def _prepare(self) -> None:
         self._up: subprocess.Popen[bytes] | None = None
+        self._password = ""
         for team in self.teams_now:
             self._write_team(team)
         if self.many_tasks:
@@ -374,6 +376,7 @@ class Airspace(Peer):
     def launch(self, *, fresh: bool) -> None:
         if fresh and self.home.exists():
             self._run("destroy", "--yes")
+            self._password = ""
         if fresh:
             self.home.mkdir(mode=0o711 if os.getuid() == 0 else 0o700)
             if self.settings:
@@ -387,6 +390,10 @@ class Airspace(Peer):
     def on_ready(self, *, fresh: bool) -> None:
         if self._up is not None and self._up.wait(200):
             raise PeerError(f"airspace up failed; its log is {self.root / 'up.log'}")
+        if fresh:
+            self._password = json.loads(self._run("user", "add", "bench", "--platform-role", "admin", "--json"))[
+                "password"
+            ]
         if fresh and self.teams:
             self._run("apply", str(self.root / "teams"))
 
@@ -398,8 +405,8 @@ class Airspace(Peer):
         self._up = None
 
     def sign_in(self, airflow: Airflow) -> Session | None:
-        with suppress(RestError, OSError):
-            return airflow.sign_in("admin", (self.home / "secrets" / "admin_password").read_text().strip())
+        with suppress(RestError):
+            return airflow.sign_in("bench", self._password) if self._password else None
         return None
 
     def remove(self) -> None:
@@ -413,13 +420,14 @@ class Airspace(Peer):
         text = f"name: {team}\ndags: {{folder: dags/{team}}}\nslots: {airflow_cfg.PARALLELISM}\n"
         (self.root / "teams" / f"{team}.yaml").write_text(text)
 
-    def _run(self, *arguments: str) -> None:
+    def _run(self, *arguments: str) -> str:
         done = subprocess.run(
             [str(BIN / "airspace"), *arguments], env=self._environment(), cwd="/", capture_output=True, text=True,
             check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         if done.returncode:
             raise PeerError(f"airspace {arguments[0]} failed: {done.stderr.strip()[-1500:]}")
+        return done.stdout
 
     def _environment(self) -> dict[str, str]:
         return {

@@ -1,0 +1,102 @@
+"""The tables made of stored results."""
+
+from __future__ import annotations
+
+import configparser
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks import airflow_cfg, report
+
+_WHERE: dict[str, Any] = {
+    "date": "2026-01-02T03:04:05+00:00",
+    "machine": {"cpu": "A CPU", "cores": 2, "ram_mb": 4096, "kernel": "6.1", "system": "Debian", "as_root": True},
+    "versions": {"airspace": "0", "commit": "abc", "airflow": "3.3.2", "python": "3.11", "postgresql": "PostgreSQL 18"},
+    "quick": False,
+    "load_before": 0.1,
+}
+_TASKS = _WHERE | {
+    "benchmark": "tasks",
+    "chain40": {"plain_s": 12.0, "airspace_s": 6.0, "ratio": 0.5, "samples": {}},
+    "parallel40": {"plain_s": None, "airspace_s": 3.0, "ratio": None, "samples": {}},
+}
+
+
+def _weight(mb: float) -> dict[str, Any]:
+    return {"ready_s": 9.0, "idle": {"pss_mb": mb, "processes": 5}}
+
+
+def _start() -> dict[str, Any]:
+    middle = {side: {"ready_s": 10.0, "first_success_s": 12.0} for side in ("plain", "airspace")}
+    return {"medians": middle, "ratios": {"airspace/plain": {"ready_s": 1.0, "first_success_s": 1.0}}}
+
+
+_PLATFORM = _WHERE | {
+    "benchmark": "platform",
+    "timed_with_teams": {"plain": 0, "airspace": 4},
+    "start": {"initialised": _start(), "from_nothing": _start()},
+    "memory": {
+        "plain": {"0": _weight(1000)},
+        "airspace": {"0": _weight(800), "10": _weight(900) | {"after_a_task": {"pss_mb": 950.0}}},
+        "ratios": {"airspace/plain": {"0": 0.8, "10": 0.9}},
+    },
+}
+
+
+def test_a_missing_number_is_a_dash() -> None:
+    text = report.table(_TASKS)
+    assert "| chain40 | 12.0 | 6.0 | 0.50× |" in text
+    assert "| parallel40 | – | 3.0 | – |" in text
+
+
+def test_a_quick_run_says_that_it_is_no_result() -> None:
+    assert "not a result" in report.table(_TASKS | {"quick": True})
+    assert "not a result" not in report.table(_TASKS)
+
+
+def test_the_sides_that_were_measured_make_the_columns() -> None:
+    text = report.table(_PLATFORM)
+    assert "| idle teams | plain, MB | airspace, MB | airspace / plain | plain ready, s | airspace ready, s |" in text
+    assert "| 10 |  | 900 | 0.90× |  | 9.0 |" in text
+    assert "airspace 10: 950 MB" in text
+    assert "native" not in text
+
+
+def test_only_what_is_between_the_markers_changes() -> None:
+    page = "before\n<!-- tasks: begin -->\nold\n<!-- tasks: end -->\nafter\n"
+    text = report.renewed(page, [_TASKS, _PLATFORM])
+    assert text.startswith("before\n<!-- tasks: begin -->\n")
+    assert text.endswith("<!-- tasks: end -->\nafter\n")
+    assert "chain40" in text
+    assert "old" not in text
+    assert report.renewed(text, [_TASKS]) == text
+
+
+def test_the_page_has_a_place_for_every_benchmark() -> None:
+    page = report.PAGE.read_text()
+    for name in ("platform", "tasks"):
+        assert f"<!-- {name}: begin -->\n" in page
+        assert f"<!-- {name}: end -->" in page
+
+
+def test_each_team_of_native_has_executor_bundle_and_its_own_api_url() -> None:
+    parser = configparser.RawConfigParser()
+    parser.read_string(
+        airflow_cfg.render(airflow_cfg.multi_team(8000, {"team_01": Path("/a"), "team_02": Path("/b")}, Path("/r")))
+    )
+    assert parser["core"]["executor"] == "LocalExecutor;team_01=LocalExecutor;team_02=LocalExecutor"
+    bundles = json.loads(parser["dag_processor"]["dag_bundle_config_list"])
+    assert [(b["name"], b["team_name"]) for b in bundles] == [("team_01", "team_01"), ("team_02", "team_02")]
+    assert parser["team_02=core"]["execution_api_server_url"] == "http://127.0.0.1:8000/execution/"
+
+
+def test_native_without_teams_reads_the_one_folder() -> None:
+    found = airflow_cfg.multi_team(8000, {}, Path("/r"))
+    assert found == {"core": {"multi_team": "True", "executor": "LocalExecutor", "dags_folder": "/r/dags/all"}}
+
+
+def test_later_layers_of_settings_win_and_percent_signs_survive() -> None:
+    text = airflow_cfg.render({"core": {"a": "1", "b": "x%y"}}, {"core": {"a": "2"}})
+    assert "a = 2" in text
+    assert "b = x%%y" in text

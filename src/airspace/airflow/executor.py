@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any, NoReturn
@@ -56,6 +56,7 @@ class TeamExecutor(BaseExecutor):
         self._team_of: dict[Any, str] = {}
         self._lost: list[Any] = []
         self._served: dict[str, None] = {}
+        self._kept: deque[Any] = deque(maxlen=200)
         self._held = 0
         self._busy = False
         _warm()
@@ -148,6 +149,8 @@ class TeamExecutor(BaseExecutor):
         )
         self._unqueue(workload.key)
         self.log_task_event(event="airspace refused", extra=reason, ti_key=workload.key)
+        # The scheduler stores these through weak references: without another one the row would be empty.
+        self._kept.extend(self._task_event_logs)
         _write_log(workload.log_path, reason)
         self._finish(workload.key, workload.failure_state, reason)
 

@@ -19,6 +19,7 @@ from airspace.airflow.executor_worker import Job
 from airspace.platform import bells
 
 KEEP_IDLE = 60.0
+_CLEANING_UP = 0.4  # of the time to stop; the rest is for storing what became of the tasks
 JOBS_A_WORKER = 500  # then a fresh one: what libraries leak stays bounded
 
 
@@ -116,22 +117,31 @@ class WorkerPool:
         return ended
 
     def close(self, grace: float) -> list[Ended]:
-        """End every worker: idle ones at once, busy ones when their task has cleaned up or ``grace`` is over."""
+        """End every worker: idle ones at once, busy ones when their task has ended or ``grace`` is over.
+
+        Airflow lets an operator clean up on SIGTERM, but does not end the task: that takes a kill, for which the
+        supervisor is left alive, so that it stores what became of the task.
+        """
         for worker in self.workers:
             if worker.job is None:
                 self._dismiss(worker)
             else:
                 os.kill(worker.pid, signal.SIGTERM)
-        ended: list[Ended] = []
-        deadline = time.monotonic() + grace
-        while any(worker.job for worker in self.workers) and time.monotonic() < deadline:
-            ended.extend(self.wait(0.1))
+        ended = self._await_jobs(time.monotonic() + grace * _CLEANING_UP)
         for worker in self.workers:
             kill_group(worker.child)
+        ended += self._await_jobs(time.monotonic() + grace * (1 - _CLEANING_UP))
+        for worker in self.workers:
             os.kill(worker.pid, signal.SIGKILL)
             os.waitpid(worker.pid, 0)
             self._forget(worker)
         self._epoll.close()
+        return ended
+
+    def _await_jobs(self, deadline: float) -> list[Ended]:
+        ended: list[Ended] = []
+        while any(worker.job for worker in self.workers) and time.monotonic() < deadline:
+            ended.extend(self.wait(0.1))
         return ended
 
     def _poll(self, timeout: float) -> list[tuple[int, int]]:

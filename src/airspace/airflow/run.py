@@ -11,7 +11,9 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from airspace.airflow import local_settings
 from airspace.platform import bells
 
 USAGE = "usage: python -m airspace.airflow.run {api-server,scheduler,dag-processor,triggerer}"
@@ -99,6 +101,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if len(arguments) != 1 or arguments[0] not in COMPONENTS:
         sys.stderr.write(f"{USAGE}\n")
         raise SystemExit(2)
+    # Before Airflow is imported; after a home's own, which may have one too.
+    sys.path.append(str(Path(local_settings.__file__).parent))
     COMPONENTS[arguments[0]]()
 
 

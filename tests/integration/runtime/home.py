@@ -157,7 +157,7 @@ class Home:
 
     def task_log(self, dag_id: str, task_id: str) -> str:
         folder = self.layout.logs / "airflow"
-        files = sorted(folder.glob(f"dag_id={dag_id}/run_id=*/task_id={task_id}/*.log"))
+        files = sorted(folder.glob(f"dag_id={dag_id}/run_id=*/task_id={task_id}/**/*.log"))
         return "".join(file.read_text() for file in files)
 
     def trigger(self, dag_id: str) -> None:

@@ -6,6 +6,7 @@ public REST API, so that the two outcomes can be compared.
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import time
 from datetime import datetime, timezone
@@ -37,9 +38,10 @@ Outcome = dict[str, Any]
 
 def copy_examples(target: Path) -> None:
     """Copy the example Dags that take part, with the files they need, into ``target``."""
-    import airflow.example_dags
-
-    source = Path(airflow.example_dags.__path__[0])
+    found = importlib.util.find_spec("airflow")  # not imported: that would configure Airflow in this process
+    assert found is not None
+    assert found.origin is not None
+    source = Path(found.origin).parent / "example_dags"
     target.mkdir(parents=True, exist_ok=True)
     for file in source.glob("*.py"):
         if file.name not in EXCLUDED and file.name != "__init__.py":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
@@ -29,6 +29,7 @@ from airspace.demo.story import (
 )
 from airspace.model.errors import AirspaceError
 
+_MARKS = ("rocket-", "spoiled-")
 POLL = 0.4  # seconds between two looks; the REST API of one small machine answers a look in about 0.1
 
 
@@ -71,6 +72,11 @@ class Driver:
 
         self.wait(f"the Dags of {', '.join(STORY_DAGS.values())} are parsed", parsed)
 
+    def wait_until_gone(self, dag_ids: Collection[str]) -> None:
+        """Until nobody is shown these Dags any more: a moment after their files went."""
+        admin = self.context.as_("admin")
+        self.wait("the demo's own probes are gone", lambda: not any(dag.dag_id in dag_ids for dag in admin.dags()))
+
     def _refuse_broken(self, errors: Sequence[dict[str, str]]) -> None:
         ours = [error for error in errors if error.get("bundle_name") in STORY_DAGS.values()]
         # A file that is being copied may be read half: only an error that is old enough counts.
@@ -88,15 +94,20 @@ class Driver:
             self.context.as_(MEMBER[team]).unpause(dag_id)
 
     def settle(self) -> None:
-        """Until nothing of an earlier demo is still going on."""
-        admin = self.context.as_("admin")
+        """End what a demo that was cut off left going on; then until the pipelines are quiet."""
+        engineer = self.context.as_(ENGINEER)
+        for run in engineer.recent_runs(ETL, 20):
+            if not run.finished and run.run_id.startswith(_MARKS):
+                engineer.set_run_state(ETL, run.run_id, "failed")
 
         def quiet() -> bool:
-            return not any(
-                run.state in {"queued", "running"} for dag_id in STORY_DAGS for run in admin.runs(dag_id, limit=20)
+            return all(
+                run.finished
+                for dag_id, team in STORY_DAGS.items()
+                for run in self.context.as_(MEMBER[team]).recent_runs(dag_id, 20)
             )
 
-        self.wait("the runs of an earlier demo have ended", quiet)
+        self.wait("the pipelines have nothing else to do", quiet)
 
     def run_rocket(self, players: int) -> None:
         """DE's pipeline, started by an engineer, and what the other teams' pipelines do because of it."""

@@ -31,6 +31,7 @@ class Report:
     """team → the run that succeeded."""
     spoiled: Run | None
     artifacts: Sequence[Artifact]
+    storage: Path | None
     dashboard: Path | None
     results: Sequence[tuple[Claim, Observation]]
     seconds_to_ready: float
@@ -71,6 +72,8 @@ class Report:
         self._show_claims(console)
         if self.dashboard:
             console.print(f"Dashboard   {self.dashboard.as_uri()}", soft_wrap=True)
+        if self.storage:
+            console.print(f"Files       {self.storage}/TEAM/published/ARTIFACT", soft_wrap=True)
         console.print(f"Airflow     {self.url}", soft_wrap=True)
         console.print("Stop        airspace down   (remove everything: airspace destroy)")
         console.print(
@@ -78,24 +81,37 @@ class Report:
         )
 
     def _people_table(self) -> Table:
-        table = Table("Sign in as", "Password", "Is", "Sees", title="Who can sign in, and what they see")
+        table = Table(title="Who can sign in, and what they see")
+        for name in ("Sign in as", "Password"):
+            table.add_column(name, no_wrap=True)
+        table.add_column("Is")
+        table.add_column("Sees")
         for person in self.people:
-            table.add_row(person.name, person.password, described(person), sight(self.views.get(person.name, {})))
+            seen = sight(self.views.get(person.name, {}), len(self.folders))
+            table.add_row(person.name, person.password, described(person), seen)
         return table
 
     def _runs_table(self) -> Table:
-        table = Table("Team", "Dag", "Run", "Ended", "Seconds", title="Runs")
+        table = Table(title="Runs")
+        for name in ("Team", "Dag"):
+            table.add_column(name, no_wrap=True)
+        table.add_column("Started")
+        table.add_column("Ended")
+        table.add_column("Seconds", justify="right")
         for team, run in self.runs.items():
-            table.add_row(team, run.dag_id, run.run_id, run.state, f"{run.seconds or 0:.1f}")
+            how = "by published assets" if run.run_type == "asset_triggered" else f"by {run.user}"
+            table.add_row(team, run.dag_id, how, run.state, _seconds(run))
         if bad := self.spoiled:
-            table.add_row("data_engineering", bad.dag_id, bad.run_id, f"{bad.state}, as it should", _seconds(bad))
+            how = f"by {bad.user}, spoiled batch"
+            table.add_row("data_engineering", bad.dag_id, how, f"{bad.state}, as it should", _seconds(bad))
         return table
 
     def _artifacts_table(self) -> Table:
-        table = Table("Team", "Artifact", "Rows", "Where", title="Published artifacts")
+        table = Table("Team", "Artifact", title="Published artifacts")
+        table.add_column("Rows", justify="right")
         for artifact in self.artifacts:
             rows = f"{artifact.rows:,}" if artifact.rows is not None else ""
-            table.add_row(artifact.team, artifact.name, rows, artifact.uri, end_section=False)
+            table.add_row(artifact.team, artifact.name, rows)
         return table
 
     def _show_claims(self, console: Console) -> None:
@@ -120,14 +136,18 @@ def described(person: Person) -> str:
     return ", ".join(parts) or "nobody's member"
 
 
-def sight(view: View) -> str:
+def sight(view: View, all_teams: int) -> str:
     """What somebody sees, in words."""
     if not view.get("dags"):
         return "nothing"
-    teams = view.get("teams", [])
-    things = ", ".join(f"{view[kind]} {kind}" for kind in ("connections", "variables", "pools") if view.get(kind))
-    dags = f"{view['dags']} Dags of {', '.join(teams)}"
-    return f"{dags}; {things}" if things else dags
+    teams = view["teams"]
+    whose = f"all {len(teams)} teams" if len(teams) == all_teams > 1 else ", ".join(teams)
+    things = [_count(view[kind], kind) for kind in ("connections", "variables", "pools") if view.get(kind)]
+    return ", ".join([_count(view["dags"], "Dags"), *things]) + f" of {whose}"
+
+
+def _count(number: int, things: str) -> str:
+    return f"{number} {things if number != 1 else things.removesuffix('s')}"
 
 
 def _seconds(run: Run) -> str:

@@ -48,17 +48,20 @@ def run_demo(platform: Platform, display: Display, options: Options) -> Report:
         rocket = setup.prepare(platform)
         people = cast(rocket.members, load_passwords(platform.layout.secrets / "demo-users.json"))
         setup.ensure_users(platform, people)
-        with Airflow(platform.url) as airflow, probes.lent(rocket.folders):
+        with Airflow(platform.url) as airflow:
             context = Context(airflow, people, platform.layout.storage, consents=rocket.consents)
-            drive(context, display, options)
-            display.headline(f"Verify {len(ALL)} claims as these users")
-            results = check_all(context)
+            driver = Driver(context, display, time.monotonic() + options.timeout)
+            with probes.lent(rocket.folders):
+                drive(driver, options)
+                display.headline(f"Verify {len(ALL)} claims as these users")
+                results = check_all(context)
+            driver.wait_until_gone(PROBE_DAGS)
             return _report(platform, context, rocket.folders, results, ready, begun)
 
 
-def drive(context: Context, display: Display, options: Options) -> None:
+def drive(driver: Driver, options: Options) -> None:
     """Make the story happen."""
-    driver = Driver(context, display, time.monotonic() + options.timeout)
+    display = driver.display
     display.headline("Wait until the teams' Dags are parsed")
     driver.wait_for_dags()
     driver.settle()
@@ -103,6 +106,7 @@ def _report(
         runs=runs_of(context),
         spoiled=spoiled,
         artifacts=artifacts_of(context),
+        storage=context.storage,
         dashboard=_dashboard(context),
         results=results,
         seconds_to_ready=ready,

@@ -156,6 +156,10 @@ class Session:
         body = {"logical_date": None, "conf": dict(conf or {})} | ({"dag_run_id": run_id} if run_id else {})
         return Run.of(self.call("POST", f"/dags/{_safe(dag_id)}/dagRuns", body))
 
+    def set_run_state(self, dag_id: str, run_id: str, state: str) -> None:
+        """Mark a run (``success``, ``failed``); its tasks are ended."""
+        self.call("PATCH", f"/dags/{_safe(dag_id)}/dagRuns/{_safe(run_id)}", {"state": state})
+
     def unpause(self, dag_id: str) -> None:
         """Let the Dag's runs start."""
         self.call("PATCH", f"/dags/{_safe(dag_id)}", {"is_paused": False})

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from airspace.demo.claim import Claim, Context, Findings, Observation, visible
-from airspace.demo.story import DA, DE, DS, TEAMS
+from airspace.demo.story import DA, DE, DS, STORY_DAGS, TEAMS
 
 HIDDEN = 404
 REFUSED = (403, 404)  # where the caller could not know of the object anyway, either word is right
@@ -16,7 +16,9 @@ OWNERS = {DE: "dora", DA: "ana", DS: "grace"}  # each team's lead
 
 
 def _a_dag(context: Context, team: str) -> str:
-    return min(context.dags_of(team))
+    """The team's pipeline, which must be among its Dags."""
+    (named,) = (dag_id for dag_id, owner in STORY_DAGS.items() if owner == team)
+    return named if named in context.dags_of(team) else ""
 
 
 def _objects(context: Context, kind: str, team: str) -> set[str]:
@@ -200,8 +202,9 @@ def auditor_reads_only(context: Context) -> Observation:
     for team in TEAMS:
         own = context.dags_of(team)
         found.same({dag.dag_id for dag in iris.dags(bundle=team)}, own, f"{team}'s Dags that iris sees")
-        found.status(context.try_trigger("iris", min(own)), 403, f"iris triggers {min(own)}")
-        found.status(context.try_trigger(OWNERS[team], min(own)), 200, f"{OWNERS[team]} triggers {min(own)}")
+        dag_id = _a_dag(context, team)
+        found.status(context.try_trigger("iris", dag_id), 403, f"iris triggers {dag_id}")
+        found.status(context.try_trigger(OWNERS[team], dag_id), 200, f"{OWNERS[team]} triggers {dag_id}")
     for kind in KINDS:
         found.same(visible(iris, kind), set(admin.names(kind)), f"{kind} that iris sees")
     pause = _no_op_pause(context, _a_dag(context, DS))

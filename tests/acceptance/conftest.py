@@ -28,6 +28,7 @@ class Demo:
     code: int
     document: dict[str, Any]
     told: str
+    rest: Airflow
 
     def airspace(self, *arguments: str, seconds: float = DEMO_SECONDS) -> subprocess.CompletedProcess[str]:
         """Run the command line on this home."""
@@ -39,7 +40,7 @@ class Demo:
 
     def sign_in(self, name: str) -> Session:
         """A REST session of this user."""
-        return Airflow(self.document["url"]).sign_in(name, self.password(name))
+        return self.rest.sign_in(name, self.password(name))
 
 
 def airspace(home: Path, *arguments: str, seconds: float) -> subprocess.CompletedProcess[str]:
@@ -60,7 +61,9 @@ def demo() -> Iterator[Demo]:
     try:
         done = airspace(home, "demo", "--players", "small", "--json", seconds=DEMO_SECONDS)
         assert done.stdout.startswith("{"), f"exit {done.returncode}\n{done.stderr[-4000:]}"
-        yield Demo(home, done.returncode, json.loads(done.stdout), done.stderr)
+        document = json.loads(done.stdout)
+        with Airflow(document["url"]) as rest:
+            yield Demo(home, done.returncode, document, done.stderr, rest)
     finally:
         airspace(home, "destroy", "--yes", seconds=120)
         shutil.rmtree(top, ignore_errors=True)

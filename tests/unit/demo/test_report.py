@@ -32,6 +32,7 @@ def _report(*results: tuple[Claim, Observation]) -> Report:
         runs={"data_science": _run("ds_churn", "success")},
         spoiled=_run("de_player_warehouse", "failed"),
         artifacts=[Artifact("data_science", "churn_predictions", "file:///x", 12_345, "v1")],
+        storage=Path("/home/storage"),
         dashboard=Path("/home/index.html"),
         results=results,
         seconds_to_ready=12.345,
@@ -72,13 +73,8 @@ def test_people_read_who_may_sign_in_what_was_made_and_what_is_broken() -> None:
     console = Console(file=text, width=160)
     _report((CLAIM, Observation(True, "seen")), (CLAIM, Observation(False, "it [does] not"))).show(console)
     shown = text.getvalue()
-    for part in (
-        "ada's word",
-        "1 Dag, 1 connection, 2 pools of data_science",
-        "12,345",
-        "failed, as it should",
-        "it [does] not",
-    ):
+    sees = "1 Dag, 1 connection, 2 pools of data_science"
+    for part in ("ada's word", sees, "12,345", "failed, as it should", "it [does] not", "/home/storage/TEAM"):
         assert part in shown
     assert "1 of 2 claims do not hold" in shown
     assert "airspace down" in shown

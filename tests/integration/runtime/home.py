@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -38,6 +39,7 @@ class Home:
     engine: Engine
     env: dict[str, str]
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    sessions: set[int] = field(default_factory=set)
 
     # --- components ------------------------------------------------------------------------------------------------
 
@@ -52,6 +54,7 @@ class Home:
             command, env={**self.env, **extra}, cwd="/", stdout=log, stderr=log, start_new_session=True
         )
         log.close()
+        self.sessions.add(self.processes[name].pid)
         return self.processes[name]
 
     def stop(self, name: str, seconds: float = 20) -> float:
@@ -170,12 +173,12 @@ class Home:
         subprocess.run([sys.executable, "-c", script, dag_id], env=self.env, check=True, capture_output=True)
 
     def titles(self) -> list[str]:
-        """The titles of all processes below the components."""
+        """The titles of all processes that the components started, also of those that they left behind."""
         found = []
         for process in psutil.process_iter(["cmdline"]):
-            title = " ".join(process.info["cmdline"] or ())
-            if title.startswith("airspace "):
-                found.append(title)
+            with contextlib.suppress(ProcessLookupError):
+                if os.getsid(process.pid) in self.sessions and process.pid not in self.sessions:
+                    found.append(" ".join(process.info["cmdline"] or ()))
         return found
 
 

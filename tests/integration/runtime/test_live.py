@@ -43,6 +43,15 @@ SLEEPERS = """
         sleep.expand(number=list(range({count})))
 """
 
+ENDLESS = """
+    import time  # airflow dag
+    while True:
+        try:
+            time.sleep(1000)
+        except BaseException:
+            pass
+"""
+
 
 def finished(running: Home, dag_id: str, count: int = 1, seconds: float = 60) -> dict[str, str | None]:
     """The states of a Dag's tasks, once that many are in a final one."""
@@ -190,8 +199,7 @@ def test_assets_reach_only_whom_their_owner_named(running: Home) -> None:
 def test_a_file_that_takes_for_ever_is_its_teams_error_alone(running: Home, record_property: Record) -> None:
     running.add_team("endless")
     for number in range(6):
-        endless = "import time  # airflow dag\nwhile True:\n    try:\n        time.sleep(1000)\n    except BaseException:\n        pass\n"
-        running.write_dag("endless", f"endless{number}.py", endless)
+        running.write_dag("endless", f"endless{number}.py", ENDLESS)
     running.write_dag("endless", "crash.py", "import os  # airflow dag\nos._exit(3)\n")
     time.sleep(0.5)
     started = time.monotonic()
@@ -307,4 +315,4 @@ def test_every_component_stops_quickly(running: Home, record_property: Record) -
         assert seconds < 10
         if name == "scheduler":  # its tasks stored what became of them
             assert set(running.states("stopping_sleepers").values()) == {"failed"}
-    wait_for(lambda: not running.titles(), 5)
+    wait_for(lambda: not running.titles(), 5)  # nothing is left behind

@@ -1,0 +1,139 @@
+"""What we rely on beyond Airflow's documentation: a failure names what a new Airflow changed.
+
+Airflow is asked in a process of its own: importing it takes seconds and sets this process up for good.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import importlib, inspect, json, sys
+found = {}
+for name in json.load(sys.stdin):
+    module, _, path = name.partition(":")
+    thing = importlib.import_module(module)
+    try:
+        for part in path.split("."):
+            thing = inspect.getattr_static(thing, part)
+    except AttributeError:
+        found[name] = None
+        continue
+    thing = getattr(thing, "__func__", thing)
+    found[name] = str(inspect.signature(inspect.unwrap(thing), eval_str=False)) if callable(thing) else "attribute"
+json.dump(found, sys.stdout)
+"""
+MANAGER = "airflow.dag_processing.manager:DagFileProcessorManager"
+SUPERVISOR = "airflow.sdk.execution_time.supervisor:"
+EXECUTOR = "airflow.executors.base_executor:BaseExecutor"
+
+# name → the parameters, by name, that our override or call depends on; in order
+EXPECTED: dict[str, tuple[str, ...]] = {
+    f"{MANAGER}.sync_bundles": ("self",),
+    f"{MANAGER}.load_dag_bundles": ("self",),
+    f"{MANAGER}.prepare_process_context": ("self",),
+    f"{MANAGER}._queue_requested_files_for_parsing": ("self",),
+    f"{MANAGER}.request_bundle_refresh": ("self", "bundle_names"),
+    f"{MANAGER}._refresh_dag_bundles": ("self", "known_files"),
+    f"{MANAGER}._create_process": ("self", "dag_file"),
+    f"{MANAGER}._get_logger_for_dag_file": ("self", "dag_file"),
+    f"{MANAGER}._start_new_processes": ("self",),
+    f"{MANAGER}._add_files_to_queue": ("self", "files", "mode"),
+    f"{MANAGER}.handle_parsing_result": ("self", "file", "proc", "session"),
+    f"{MANAGER}.handle_removed_files": ("self", "known_files"),
+    f"{MANAGER}.deactivate_stale_dags": ("self", "last_parsed", "session"),
+    f"{MANAGER}.persist_parsing_result": (
+        "self",
+        "bundle_name",
+        "bundle_version",
+        "version_data",
+        "parsing_result",
+        "run_duration",
+        "relative_fileloc",
+        "session",
+    ),
+    f"{MANAGER}._kill_timed_out_processors": ("self",),
+    f"{MANAGER}.terminate": ("self",),
+    "airflow.dag_processing.processor:_parse_file_entrypoint": (),
+    "airflow.dag_processing.bundles.manager:DagBundlesManager.sync_bundles_to_db": (
+        "self",
+        "deactivate_missing",
+        "session",
+    ),
+    f"{SUPERVISOR}ActivitySubprocess._send_terminal_state_msg": ("self", "msg"),
+    f"{SUPERVISOR}_configure_logging": ("log_path", "client"),
+    f"{SUPERVISOR}_make_process_nondumpable": (),
+    "airflow.sdk._shared.secrets_masker:reset_secrets_masker": (),
+    "airflow.sdk.execution_time.task_runner:main": (),
+    "airflow.sdk.api.client:BearerAuth": ("token",),
+    f"{EXECUTOR}.trigger_tasks": ("self", "open_slots"),
+    f"{EXECUTOR}.trigger_connection_tests": ("self",),
+    f"{EXECUTOR}.order_queued_tasks_by_priority": ("self",),
+    f"{EXECUTOR}.change_state": ("self", "key", "state", "info", "remove_running"),
+    f"{EXECUTOR}.log_task_event": ("self", "event", "extra", "ti_key"),
+    f"{EXECUTOR}.try_adopt_task_instances": ("self", "tis"),
+    f"{EXECUTOR}.revoke_task": ("self", "ti"),
+    "airflow.secrets.metastore:MetastoreBackend.get_connection": ("self", "conn_id", "team_name", "session"),
+    "airflow.secrets.metastore:MetastoreBackend.get_variable": ("self", "key", "team_name", "session"),
+    "airflow.models.connection:Connection.get_connection_from_secrets": ("cls", "conn_id", "team_name"),
+    "airflow.models.variable:Variable.get_variable_from_secrets": ("key", "team_name"),
+    "airflow.policies:task_instance_mutation_hook": ("task_instance", "dag_run"),
+}
+
+
+@pytest.fixture(scope="module")
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
+    home = tmp_path_factory.mktemp("airflow")
+    env = {"PATH": os.defpath, "HOME": str(home), "AIRFLOW_HOME": str(home), "LANG": "C.UTF-8"}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], input=json.dumps(list(EXPECTED)), env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, str | None] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_airflow_has_what_we_override_or_call(airflow: dict[str, str | None], name: str) -> None:
+    signature = airflow[name]
+    assert signature is not None, f"this Airflow has no {name}: see who uses it in airspace.airflow"
+    places = [signature.find(parameter) for parameter in EXPECTED[name]]
+    assert -1 not in places, f"{name}{signature} lacks one of {EXPECTED[name]}"
+    assert places == sorted(places), f"{name}{signature} has its parameters in another order"
+
+
+def test_private_state_of_the_manager_is_where_we_look(airflow: dict[str, str | None]) -> None:
+    source = Path(
+        subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import importlib.util as u; print(u.find_spec('airflow').submodule_search_locations[0])",
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    )
+    manager = (source / "dag_processing" / "manager.py").read_text()
+    for name in (
+        "_file_queue",
+        "_processors",
+        "_dag_bundles",
+        "_bundles_last_refreshed",
+        "_bundle_versions",
+        "_bundle_name_to_team_name",
+        "_callback_to_execute",
+        "_parallelism",
+        "processor_timeout",
+    ):
+        assert f"    {name}: " in manager, f"DagFileProcessorManager has no {name} any more"
+    assert "socket_handler, on_close = key.data" in manager, "what the manager keeps in its selector has changed"
+    supervisor = (source / "sdk" / "execution_time" / "supervisor.py").read_text()
+    assert "socket_handler, on_close = key.data" in supervisor

@@ -1,0 +1,185 @@
+"""The pure parts: who is next, what may be stored, which pool, who is alive."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from airspace.airflow.executor_queue import held_back, next_in_line
+from airspace.airflow.live_teams import LiveTeams
+from airspace.airflow.parse_results import Parsed, vet
+from airspace.airflow.task_presence import TaskPresence
+from airspace.airflow.team_environment import team_environment
+from airspace.backends.tables import TeamRow
+from airspace.model.home import HomeLayout
+from airspace.platform import bells
+
+
+class TestNextInLine:
+    def test_teams_take_turns_and_keep_their_order(self) -> None:
+        waiting = {"noisy": list(range(100)), "quiet": ["a", "b"]}
+        slots = {"noisy": 50, "quiet": 50}
+        chosen = next_in_line(waiting, {}, slots, 5)
+        assert chosen == [("noisy", 0), ("quiet", "a"), ("noisy", 1), ("quiet", "b"), ("noisy", 2)]
+
+    def test_who_has_less_running_comes_first(self) -> None:
+        chosen = next_in_line({"a": [1, 2], "b": [3]}, {"a": 3}, {"a": 9, "b": 9}, 2)
+        assert [team for team, _ in chosen] == ["b", "a"]
+
+    def test_whoever_was_served_last_waits_on_a_tie(self) -> None:
+        assert next_in_line({"a": [1], "b": [2]}, {}, {"a": 1, "b": 1}, 1, ["b", "a"]) == [("b", 2)]
+
+    @pytest.mark.parametrize(("slots", "count"), [({"a": 2}, 1), ({"a": 1}, 0), ({}, 0)])
+    def test_nobody_gets_more_than_their_slots(self, slots: dict[str, int], count: int) -> None:
+        assert len(next_in_line({"a": [1, 2, 3]}, {"a": 1}, slots, 10)) == count
+
+    def test_what_waits_for_own_slots_is_counted(self) -> None:
+        assert held_back({"a": [1, 2, 3], "b": [4]}, {"a": 1}, {"a": 2, "b": 5}) == 2
+
+
+def dag(dag_id: str = "mine", **fields: Any) -> SimpleNamespace:
+    flat = {"__type": "asset", "name": "heard", "uri": "heard", "group": "asset", "extra": {}}
+    wrapped = {"__type": "asset", "__var": {"name": "made", "uri": "made", "access_control": {"consumer_teams": ["x"]}}}
+    condition = {"__type": "asset_any", "objects": [{"__type": "asset_all", "objects": [dict(flat)]}]}
+    tasks = [
+        {"__type": "operator", "__var": {"task_id": "one", "outlets": [dict(wrapped, __var=dict(wrapped["__var"]))]}},
+        {
+            "__type": "operator",
+            "__var": {"task_id": "two", "_is_mapped": True, "partial_kwargs": {"outlets": [wrapped], "pool": "gpu"}},
+        },
+    ]
+    base = {
+        "dag_id": dag_id,
+        "fileloc": "/home/secrets/fernet_key",
+        "relative_fileloc": "../other/x.py",
+        "timetable": {"__type": "t", "__var": {"asset_condition": condition}},
+        "tasks": tasks,
+    }
+    return SimpleNamespace(data={"dag": {**base, **fields}})
+
+
+def parsed(**fields: Any) -> Parsed:
+    grants = {("de", "heard"): frozenset({"ds"}), ("da", "heard"): frozenset({"x"}), ("ds", "made"): frozenset({"da"})}
+    values: dict[str, Any] = {"pools": frozenset({"gpu"}), "grants": grants, **fields}
+    return Parsed(team="ds", file=Path("/bundles/ds/d.py"), rel_path="d.py", **values)
+
+
+class TestVet:
+    def test_consent_is_the_owners_whatever_the_dag_says(self) -> None:
+        vetted = vet([dag()], None, None, parsed())
+        (kept,) = vetted.dags
+        body = kept.data["dag"]
+        heard = body["timetable"]["__var"]["asset_condition"]["objects"][0]["objects"][0]
+        assert heard["access_control"] == {"producer_teams": ["de"], "allow_global": False}
+        made = {"producer_teams": [], "consumer_teams": ["da"], "allow_global": False}
+        assert body["tasks"][0]["__var"]["outlets"][0]["__var"]["access_control"] == made
+        assert body["tasks"][1]["__var"]["partial_kwargs"]["outlets"][0]["__var"]["access_control"] == made
+
+    def test_a_dag_lies_where_it_was_found(self) -> None:
+        body = vet([dag()], None, None, parsed()).dags[0].data["dag"]
+        assert (body["fileloc"], body["relative_fileloc"]) == ("/bundles/ds/d.py", "d.py")
+
+    def test_a_path_inside_an_archive_is_kept_if_it_stays_inside(self) -> None:
+        archive = Parsed(team="ds", file=Path("/b/ds/a.zip"), rel_path="a.zip", grants={}, pools=frozenset({"gpu"}))
+        good = dag(fileloc="/b/ds/a.zip/x.py", relative_fileloc="a.zip/x.py")
+        bad = dag(fileloc="/b/ds/a.zip/../../x.py", relative_fileloc="a.zip/x.py")
+        found = [d.data["dag"]["fileloc"] for d in vet([good, bad], None, None, archive).dags]
+        assert found == ["/b/ds/a.zip/x.py", "/b/ds/a.zip"]
+
+    def test_a_taken_id_is_the_thiefs_error(self) -> None:
+        vetted = vet([dag("theirs"), dag()], {"d.py": "older"}, None, parsed(taken=frozenset({"theirs"})))
+        assert [d.data["dag"]["dag_id"] for d in vetted.dags] == ["mine"]
+        assert vetted.import_errors["d.py"].startswith("older\nThe Dag id 'theirs' is already in use")
+
+    def test_foreign_pools_and_warnings_are_not_let_in(self) -> None:
+        vetted = vet([dag()], None, [{"dag_id": "mine"}, {"dag_id": "theirs"}], parsed())
+        assert vetted.warnings == [{"dag_id": "mine"}]
+        vetted = vet([dag()], None, None, parsed(pools=frozenset()))
+        assert not vetted.dags
+        assert "'gpu'" in vetted.import_errors["d.py"]
+
+
+class Registry:
+    """A registry without a database, which can be down."""
+
+    def __init__(self) -> None:
+        self.rows = [TeamRow("de", "de", 4)]
+        self.down = False
+
+    def stamp(self) -> str:
+        if self.down:
+            raise OperationalError("", {}, Exception())
+        return str(self.rows)
+
+    def teams(self) -> list[TeamRow]:
+        return self.rows
+
+    def grants(self) -> dict[tuple[str, str], frozenset[str]]:
+        return {}
+
+
+def test_an_outage_keeps_what_was_known_and_concludes_nothing() -> None:
+    registry, now = Registry(), [0.0]
+    teams = LiveTeams(registry, every=2, clock=lambda: now[0])  # type: ignore[arg-type]
+    assert teams.refresh()
+    assert not teams.refresh()
+    registry.rows = []
+    assert teams.of_bundle("de") is not None
+    now[0] = 3
+    registry.down = True
+    assert not teams.refresh()
+    assert not teams.reachable
+    assert teams.of_bundle("de") is not None
+    registry.down = False
+    assert teams.refresh()
+    assert teams.of_bundle("de") is None
+
+
+def test_a_presence_ends_with_its_process(tmp_path: Path) -> None:
+    presence = TaskPresence(tmp_path / "tasks")
+    assert presence.holder("ti") is None
+    there, go = multiprocessing.get_context("fork").Pipe()
+    pid = os.fork()
+    if pid == 0:
+        with presence.hold("ti", "de"):
+            there.send(1)
+            signal.pause()
+    go.recv()
+    holder = presence.holder("ti")
+    assert holder is not None
+    assert (holder.pid, holder.team) == (pid, "de")
+    with pytest.raises(BlockingIOError), presence.hold("ti", "da"):
+        raise AssertionError("held twice")
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    assert presence.holder("ti") is None
+    assert not list((tmp_path / "tasks").iterdir())
+
+
+def test_bells_ring_once_and_never_block(tmp_path: Path) -> None:
+    assert not bells.ring(bells.WAKE, run=tmp_path)
+    bells.hang(bells.WAKE, tmp_path).close()  # a dead one is replaced
+    bell = bells.hang(bells.WAKE, tmp_path)
+    while bells.ring(bells.WAKE, "de", tmp_path):
+        pass
+    assert bells.rings(bell) == {"de"}
+    assert bells.rings(bell) == set()
+    bell.close()
+
+
+def test_team_code_sees_nothing_of_the_platforms_environment(tmp_path: Path) -> None:
+    base = {"PATH": "/bin", "AIRFLOW_HOME": "/x", "AIRSPACE_HOME": "/y", "AIRSPACE_RUN": "/z", "SECRET": "s"}
+    values = team_environment(HomeLayout(tmp_path), "de", "de", base)
+    assert set(values) == {
+        "PATH",
+        "AIRSPACE_TEAM",
+        "AIRSPACE_STORAGE",
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST",
+    }

@@ -116,6 +116,8 @@ def preferred(settings: Settings) -> dict[str, dict[str, str]]:
             # The candidate query is cut at this number before pools are looked at: at the default of 16 one busy
             # team's tasks fill it and hide everybody else's.
             "max_tis_per_query": "128",
+            # A task that waits for its team's slots waits as "queued": that is no sign of trouble.
+            "task_queued_timeout": "86400",
         },
         "logging": {
             "colored_console_log": "False",

@@ -8,8 +8,10 @@ from typing import Any
 
 from airspace.backends.airflow_rest import Airflow
 from benchmarks import drive, machine, measure, summary
+from benchmarks.airflow_peers import Native, Plain
+from benchmarks.airspace_peer import Airspace
 from benchmarks.options import Options, say
-from benchmarks.peers import Airspace, Native, Peer, Plain
+from benchmarks.peers import Peer
 
 TIMED_TEAMS = 4  # of the sides that know teams, while starts are timed
 SETTLE = 20.0

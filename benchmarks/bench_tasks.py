@@ -7,8 +7,10 @@ from typing import Any
 
 from airspace.backends.airflow_rest import Airflow
 from benchmarks import airflow_cfg, dags, drive, machine, summary
+from benchmarks.airflow_peers import Plain
+from benchmarks.airspace_peer import Airspace
 from benchmarks.options import Options, say
-from benchmarks.peers import Airspace, Peer, Plain
+from benchmarks.peers import Peer
 
 CHAIN, PARALLEL = f"chain{dags.TASKS}", f"parallel{dags.TASKS}"
 RUNS = 3  # of each Dag in a round, after one that is not counted

@@ -32,11 +32,14 @@ class Start:
 
 def start(peer: Peer, *, fresh: bool = False, first_task: bool = True) -> Start:
     """Start a side and wait until it is ready and, unless not wanted, its first task succeeded."""
+    if fresh:
+        peer.forget()
     begun = time.time()
     watched = _Watched(peer, begun, fresh, peer.first_dag() if first_task else None)
     peer.launch(fresh=fresh)
     with Airflow(peer.url) as airflow:
         while not watched.step(airflow):
+            peer.check()
             if time.time() > begun + PATIENCE:
                 raise PeerError(f"{peer.name} was not ready after {PATIENCE:.0f} s; its logs are in {peer.root}")
             time.sleep(POLL)

@@ -58,7 +58,7 @@ def _signed_in(browser: Browser, demo: Demo, name: str) -> Iterator[Page]:
         page.fill("input[name=username]", name)
         page.fill("input[name=password]", demo.password(name))
         page.click("button[type=submit]")
-        page.wait_for_url(lambda url: "/auth/" not in url)
+        page.wait_for_url(lambda url: "/auth/login" not in url)
         yield page
         assert failures == []
     finally:

@@ -103,6 +103,11 @@ def preferred(settings: Settings) -> dict[str, dict[str, str]]:
             "min_serialized_dag_update_interval": "0",
             "team_name_cache_ttl": "5",
         },
+        "database": {
+            # Airflow looks a token up in the API server's event loop, and a request gives its connection back through
+            # that loop: with fewer connections than its 40 threads, a busy moment stops the server for 30 s.
+            "sql_alchemy_max_overflow": "60",
+        },
         "api": {"base_url": settings.url, "instance_name": "Airspace"},
         "dag_processor": {
             "parsing_processes": "4",

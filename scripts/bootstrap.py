@@ -24,14 +24,9 @@ UV = "uv>=0.7,<1"
 LOCKS = {"demo": "requirements.lock", "test": "requirements-dev.lock"}
 
 # command looked for, Debian package, what does not work without it
-SYSTEM = {
-    "demo": [
-        ("bwrap", "bubblewrap", "starting as root from a folder that other users cannot enter (and, later, sandboxes)")
-    ],
-    "test": [
-        ("bwrap", "bubblewrap", "tests that start the platform as root from a private folder"),
-        ("chromium", "chromium", "browser tests (they are skipped)"),
-    ],
+SYSTEM: dict[str, list[tuple[str, str, str]]] = {
+    "demo": [],
+    "test": [("chromium", "chromium", "browser tests (they are skipped)")],
 }
 
 

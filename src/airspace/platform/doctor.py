@@ -28,7 +28,7 @@ from airspace.platform.startup import control_account_if_any, tail
 _DISK_MB = 2048
 _MEMORY_MB = 2048
 _RECENT = 600  # seconds in which ends of a component count as crash-looping
-_PACKAGES = ("apache-airflow-core", "argon2-cffi", "asyncpg", "psutil", "psycopg2-binary", "supervisor", "watchfiles")
+_PACKAGES = ("apache-airflow-core", "argon2-cffi", "asyncpg", "psutil", "psycopg2-binary", "supervisor")
 
 
 @dataclass(frozen=True)
@@ -122,16 +122,14 @@ def _setpriv() -> Iterator[Check]:
 
 def _bubblewrap() -> Iterator[Check]:
     found = shutil.which("bwrap")
+    # This version isolates nobody yet, so nothing is wrong without it.
     yield Check(
-        "bubblewrap",
-        bool(found),
-        found or "not installed: needed when teams are isolated (this version does not isolate them yet)",
-        None if found else "apt-get install bubblewrap",
+        "bubblewrap", True, found or "not installed: wanted once teams are isolated (apt-get install bubblewrap)", None
     )
 
 
 def _namespaces() -> Iterator[Check]:
-    """Whether an ordinary user may make user namespaces: what isolation without root stands on."""
+    """Whether an ordinary user may make user namespaces: what isolation without root will stand on."""
     name = "user namespaces"
     if os.getuid() == 0:
         yield Check(name, True, "not needed: root makes namespaces without them")
@@ -145,19 +143,10 @@ def _namespaces() -> Iterator[Check]:
         return
     restricted = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
     if restricted.exists() and restricted.read_text().strip() == "1":
-        yield Check(
-            name,
-            False,
-            "AppArmor of this Ubuntu forbids them (needed when teams are isolated without root)",
-            "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
-        )
-        return
-    yield Check(
-        name,
-        False,
-        "this kernel or container forbids them (needed when teams are isolated without root)",
-        "sudo sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000",
-    )
+        reason = "AppArmor of this Ubuntu forbids them (sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0)"
+    else:
+        reason = "this kernel or container forbids them (sudo sysctl kernel.unprivileged_userns_clone=1)"
+    yield Check(name, True, f"{reason}: wanted once teams are isolated without root", None)
 
 
 def _chromium() -> Iterator[Check]:

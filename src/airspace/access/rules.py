@@ -120,6 +120,8 @@ RULES: tuple[Rule, ...] = (
 
 def decide(principal: Principal, action: Action, resource: Resource, rules: Sequence[Rule] = RULES) -> Decision:
     """Whether ``principal`` may do ``action`` with ``resource``; refused unless a rule grants it."""
+    if principal.read_only and action is not Action.READ:
+        return replace(decide(principal, Action.READ, resource, rules), allowed=False, reason="this view is read-only")
     for rule in rules:
         if reason := rule(principal, action, resource):
             return Decision(True, reason)

@@ -22,26 +22,28 @@ from jwt import ExpiredSignatureError, InvalidTokenError
 
 from airspace.access.rules import RULES, Decision, Resource, Rule, decide, may_everywhere, may_in
 from airspace.access.table import Action, Kind
-from airspace.airflow import ownership
+from airspace.airflow import ownership, view_as
+from airspace.airflow.middleware import AccessMiddleware
 from airspace.airflow.questions import ENTITY_KIND, MENU, MISSING, action_on
-from airspace.airflow.request_scope import RequestScopeMiddleware, named_in_address
+from airspace.airflow.request_scope import named_in_address, notes
 from airspace.backends.tables import UserStore
 from airspace.model.roles import Principal
 
 
 @dataclass(frozen=True)
 class AirspaceUser(BaseUser):
-    """A principal, as Airflow passes it around."""
+    """A principal, as Airflow passes it around; in a read-only view, ``signed_in`` is who looks."""
 
     principal: Principal
+    signed_in: str | None = None
 
     def get_id(self) -> str:
         """The name."""
         return self.principal.name
 
     def get_name(self) -> str:
-        """The name: it is what the event log shows as the owner."""
-        return self.principal.name
+        """The name: it is what the event log shows as the owner, and the stock pages as who is signed in."""
+        return f"{self.principal.name} (seen by {self.signed_in})" if self.signed_in else self.principal.name
 
 
 class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
@@ -64,11 +66,13 @@ class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
         principal = self.users.principal(str(token["sub"]))
         if principal is None:
             raise ExpiredSignatureError("this user is no longer known or has been disabled")
+        if viewed := view_as.viewed():
+            return AirspaceUser(view_as.look(principal, viewed, self.users), signed_in=principal.name)
         return AirspaceUser(principal)
 
     def serialize_user(self, user: AirspaceUser) -> dict[str, Any]:
-        """Only the name: rights never enter a token."""
-        return {"sub": user.get_id()}
+        """Only the name of who is signed in: neither rights nor a view ever enter a token."""
+        return {"sub": user.signed_in or user.principal.name}
 
     async def get_user_from_token(self, token: str) -> BaseUser:
         """As the base class, but every token that is no longer good is "expired": 401, the browser signs in again."""
@@ -95,8 +99,8 @@ class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
         return create_app(self)
 
     def get_fastapi_middlewares(self) -> list[tuple[Any, dict[str, Any]]]:
-        """What each request named itself; and the row filters, installed at start."""
-        return [(RequestScopeMiddleware, {})]
+        """What each request is about; and the filters, installed at start."""
+        return [(AccessMiddleware, {})]
 
     @staticmethod
     def get_db_manager() -> str | None:
@@ -116,8 +120,9 @@ class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
     def decide_asset(self, action: Action, asset_id: int, user: AirspaceUser) -> Decision:
         """The decision about one asset, which may not exist."""
         with create_session() as session:
-            found = ownership.asset_resources([asset_id], session)
-        return self.decide(user, action, found.get(asset_id, Resource(Kind.ASSET, None, str(asset_id))))
+            place = ownership.asset_places([asset_id], session).get(asset_id)
+        resource = place.resource(asset_id) if place else Resource(Kind.ASSET, None, str(asset_id))
+        return self.decide(user, action, resource)
 
     def is_authorized_dag(
         self, *, method: Any, user: AirspaceUser, access_entity: Any = None, details: Any = None
@@ -127,10 +132,7 @@ class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
         action = action_on(kind, str(method))
         if details is None or details.id is None:
             return self._may(user, action, Resource(kind, listing=True))
-        team = details.team_name
-        if team is None and not may_everywhere(user.principal, action, kind, self.rules):
-            with create_session() as session:
-                team = ownership.team_of_dag(details.id, session)
+        team = self._team_of_dag(details.id, details.team_name, user, action, kind)
         decision = self.decide(user, action, Resource(kind, team, details.id))
         if decision.hidden and named_in_address(details.id):
             raise HTTPException(404, MISSING[Kind.DAG].format(details.id))
@@ -211,7 +213,9 @@ class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
         """The teams in which the user may do this; None: in all of them and with what has no team."""
         if may_everywhere(user.principal, action, kind, self.rules):
             return None
-        if session is None:
+        if user.principal.platform_role is None:
+            known = set(user.principal.teams)  # no rule grants others anything in a team that they are not in
+        elif session is None:
             with create_session() as own:
                 known = ownership.team_names(own)
         else:
@@ -249,13 +253,15 @@ class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
         """The teams."""
         return self.filter_authorized_teams(teams_names=ownership.team_names(session), user=user, method=method)
 
-    def get_authorized_asset_ids(self, *, user: AirspaceUser) -> set[int]:
+    def get_readable_assets(self, *, user: AirspaceUser) -> dict[int, ownership.AssetPlace]:
         """The assets that the user may read, for those who may not read all."""
-        with create_session() as session:
-            reach = self.teams_where(user, Action.READ, Kind.ASSET, session) or set()
-            return ownership.asset_ids(
-                lambda asset: self._may(user, Action.READ, asset), reach | set(user.principal.teams), session
-            )
+        with create_session(scoped=False) as session:
+            near = ownership.assets_near(self.teams_where(user, Action.READ, Kind.ASSET, session) or (), session)
+        return {
+            asset_id: place
+            for asset_id, place in near.items()
+            if self._may(user, Action.READ, place.resource(asset_id))
+        }
 
     def filter_authorized_dag_ids(
         self, *, dag_ids: set[str], user: AirspaceUser, method: Any = "GET", team_name: str | None = None
@@ -285,6 +291,21 @@ class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
 
     def _may(self, user: AirspaceUser, action: Action, resource: Resource) -> bool:
         return self.decide(user, action, resource).allowed
+
+    def _team_of_dag(
+        self, dag_id: str, asked: str | None, user: AirspaceUser, action: Action, kind: Kind
+    ) -> str | None:
+        """The team, not from Airflow's cache: a Dag that has moved is its new team's at once.
+
+        Looked up in the same way whether the Dag exists or not, so that the time tells nothing; once in a request.
+        """
+        if may_everywhere(user.principal, action, kind, self.rules):
+            return asked
+        known: dict[str, str | None] = notes().setdefault("teams of dags", {})
+        if dag_id not in known:
+            with create_session(scoped=False) as session:
+                known[dag_id] = ownership.team_of_dag(dag_id, session)
+        return known[dag_id]
 
     def _may_in_team(self, kind: Kind, method: Any, user: AirspaceUser, team: str | None) -> bool:
         return self._may(user, action_on(kind, str(method)), Resource(kind, team))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from airflow.models import Connection, DagModel, Pool, Variable
 from airflow.models.asset import AssetModel, DagScheduleAssetReference, TaskOutletAssetReference
 from airflow.models.team import Team, dag_bundle_team_association_table
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 
 from airspace.access.rules import Resource
 from airspace.access.table import Kind
@@ -57,11 +58,29 @@ def team_names(session: Any) -> set[str]:
     return set(session.scalars(select(Team.name)))
 
 
-def asset_ids(may: Callable[[Resource], bool], teams: Iterable[str], session: Any) -> set[int]:
-    """The assets that may be read: among those that Dags of these teams touch or that are shared with them."""
+@dataclass(frozen=True)
+class AssetPlace:
+    """Whose an asset is. All teams share one namespace, so several may claim a name.
+
+    The owner is the team whose Dag produces it (or, if nobody does, is started by it): of several, the one whose team
+    file shares it, else the one that has claimed it the longest. Consumers are named in the owner's team file. Other
+    claimants read their own part of it only, and take nothing from the owner by claiming.
+    """
+
+    owner: str | None
+    consumers: frozenset[str]
+    claimants: frozenset[str]
+
+    def resource(self, asset_id: int) -> Resource:
+        """What the decision is about."""
+        return Resource(Kind.ASSET, self.owner, str(asset_id), readers=self.consumers | self.claimants)
+
+
+def assets_near(teams: Iterable[str], session: Any) -> dict[int, AssetPlace]:
+    """The assets that Dags of these teams touch or that are shared with these teams."""
     mine = list(teams)
     touched = [
-        select(reference.asset_id).where(reference.dag_id.in_(_dag_teams().where(_bundle_team.team_name.in_(mine))))
+        select(reference.asset_id).where(reference.dag_id.in_(dags_of(mine)))
         for reference in (TaskOutletAssetReference, DagScheduleAssetReference)
     ]
     shared = select(AssetModel.id).join(asset_grants, asset_grants.c.asset == AssetModel.name)
@@ -71,52 +90,56 @@ def asset_ids(may: Callable[[Resource], bool], teams: Iterable[str], session: An
             AssetModel.id.in_(shared.where(asset_grants.c.consumer.in_(mine))),
         )
     )
-    found = asset_resources(set(session.scalars(ask)), session)
-    return {asset_id for asset_id, resource in found.items() if may(resource)}
+    return asset_places(set(session.scalars(ask)), session)
 
 
-def asset_resources(ids: Iterable[int], session: Any) -> dict[int, Resource]:
-    """Each existing asset with its owning team and the teams that may read it.
-
-    The owner is the team whose Dag produces it; if several do, the one whose team file shares it; if nobody does, the
-    one team whose Dags it starts. Where that leaves a doubt nobody owns it: they all read it, administrators change it.
-    """
+def asset_places(ids: Iterable[int], session: Any) -> dict[int, AssetPlace]:
+    """Whose each existing one of these assets is."""
     wanted = list(ids)
     asset_names = dict(session.execute(select(AssetModel.id, AssetModel.name).where(AssetModel.id.in_(wanted))).all())
-    producers = _teams_by_asset(TaskOutletAssetReference, wanted, session)
-    started = _teams_by_asset(DagScheduleAssetReference, wanted, session)
+    producers = _claims(TaskOutletAssetReference, wanted, session)
+    started = _claims(DagScheduleAssetReference, wanted, session)
     grants: dict[tuple[str, str], set[str]] = defaultdict(set)
     for row in session.execute(select(asset_grants).where(asset_grants.c.asset.in_(list(asset_names.values())))):
         grants[row.asset, row.team].add(row.consumer)
     return {
-        asset_id: _place(asset_id, name, producers[asset_id], started[asset_id], grants)
+        asset_id: _place(name, producers[asset_id] or started[asset_id], grants)
         for asset_id, name in asset_names.items()
     }
 
 
-def _place(
-    asset_id: int, name: str, producers: set[str], started: set[str], grants: dict[tuple[str, str], set[str]]
-) -> Resource:
-    claims = producers or started
-    owners = {team for team in producers if (name, team) in grants} or claims
-    if len(owners) != 1:
-        return Resource(Kind.ASSET, None, str(asset_id), readers=frozenset(owners))
-    (owner,) = owners
-    return Resource(Kind.ASSET, owner, str(asset_id), readers=frozenset(grants.get((name, owner), ())))
+def _place(name: str, claims: list[str], grants: dict[tuple[str, str], set[str]]) -> AssetPlace:
+    if not claims:
+        return AssetPlace(None, frozenset(), frozenset())
+    owner = ([team for team in claims if (name, team) in grants] or claims)[0]
+    return AssetPlace(owner, frozenset(grants.get((name, owner), ())), frozenset(claims) - {owner})
 
 
-def _teams_by_asset(reference: Any, ids: list[int], session: Any) -> dict[int, set[str]]:
+def _claims(reference: Any, ids: list[int], session: Any) -> dict[int, list[str]]:
+    """The teams whose Dags refer to each asset, whoever did so first in front."""
+    since = func.min(reference.created_at)
     ask = (
         select(reference.asset_id, _bundle_team.team_name)
         .join(DagModel, DagModel.dag_id == reference.dag_id)
         .join(dag_bundle_team_association_table, _bundle_team.dag_bundle_name == DagModel.bundle_name)
         .where(reference.asset_id.in_(ids))
-        .distinct()
+        .group_by(reference.asset_id, _bundle_team.team_name)
+        .order_by(reference.asset_id, since, _bundle_team.team_name)
     )
-    found: dict[int, set[str]] = defaultdict(set)
+    found: dict[int, list[str]] = defaultdict(list)
     for asset_id, team in session.execute(ask):
-        found[asset_id].add(team)
+        found[asset_id].append(team)
     return found
+
+
+def dags_of(teams: Iterable[str]) -> Any:
+    """A subquery of the Dags of these teams, over tables alone: no filter on mapped classes reaches into it."""
+    dag = DagModel.__table__.c
+    return (
+        select(dag.dag_id)
+        .join(dag_bundle_team_association_table, _bundle_team.dag_bundle_name == dag.bundle_name)
+        .where(_bundle_team.team_name.in_(sorted(teams)))
+    )
 
 
 def _dag_teams() -> Any:

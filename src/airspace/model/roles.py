@@ -48,16 +48,17 @@ class Principal:
     """A signed-in person or script with everything that a decision may depend on.
 
     ``teams`` holds memberships only; what ``support`` adds is the decision's business, so that a listing of members
-    never shows somebody who is not one.
+    never shows somebody who is not one. ``read_only`` is set while somebody else looks through this person's eyes.
     """
 
     name: str
     platform_role: PlatformRole | None = None
     support_role: Role = Role.OPERATOR
     teams: Mapping[str, Role] = field(default_factory=dict)
+    read_only: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "teams", MappingProxyType(dict(self.teams)))
 
     def __hash__(self) -> int:
-        return hash((self.name, self.platform_role, self.support_role, frozenset(self.teams.items())))
+        return hash((self.name, self.platform_role, self.support_role, frozenset(self.teams.items()), self.read_only))

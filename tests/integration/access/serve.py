@@ -34,7 +34,7 @@ from sqlalchemy import event, insert, select
 from airspace.access.passwords import hash_password
 from airspace.access.rules import RULES, Rule
 from airspace.airflow.auth_manager import AirspaceAuthManager
-from airspace.airflow.row_filters import _routes
+from airspace.airflow.dependencies import routes_of
 from airspace.backends.tables import UserStore, asset_grants, members
 from airspace.model.roles import PlatformRole, Role
 
@@ -185,7 +185,7 @@ class CountQueries:
 
 def list_routes(app: Any, file: Path) -> None:
     """Every address that can be read, for the sweep."""
-    paths = {route.path for route in _routes(app) if "GET" in (route.methods or ())}
+    paths = {route.path for route in routes_of(app) if "GET" in (route.methods or ())}
     file.write_text("\n".join(sorted(paths)))
 
 

@@ -1,0 +1,52 @@
+"""Finding the places where Airflow's routes take a dependency, so that FastAPI's own overrides can stand in for it.
+
+Each place is looked up when the API server starts: an Airflow in which one has moved does not start with a hole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, get_args
+
+
+class RowFilterError(RuntimeError):
+    """This Airflow has changed where a filter or a guard belongs: Airspace must be adapted before it may run."""
+
+
+def dependency_of(alias: Any) -> Any:
+    """What an ``Annotated[…, Depends(this)]`` depends on."""
+    found = [extra.dependency for extra in get_args(alias)[1:] if hasattr(extra, "dependency")]
+    if len(found) != 1:
+        raise RowFilterError(f"{alias} is no longer one FastAPI dependency")
+    return found[0]
+
+
+def routes_of(node: Any) -> Iterator[Any]:
+    """Every route of an application, also of the routers in it."""
+    for route in getattr(node, "routes", []):
+        if hasattr(route, "dependencies") and hasattr(route, "path"):
+            yield route
+        inner = getattr(route, "original_router", None) or getattr(route, "router", None)
+        if inner is not None:
+            yield from routes_of(inner)
+
+
+def guard_of(app: Any, method: str, path: str, name: str) -> Any:
+    """The guard of one route; it is an object of this route's alone."""
+    routes = [route for route in routes_of(app) if route.path == path and method in (route.methods or ())]
+    guards = [found for route in routes for found in guards_named(route, name)]
+    if len(routes) != 1 or len(guards) != 1:
+        raise RowFilterError(f"{method} {path} is no longer one route with one {name}")
+    return guards[0]
+
+
+def guards_named(route: Any, name: str) -> list[Any]:
+    """What a route depends on whose name starts so."""
+    found = [dependency.dependency for dependency in route.dependencies]
+    return [each for each in found if each is not None and each.__qualname__.split(".")[0] == name]
+
+
+def replace_guard(app: Any, place: tuple[str, str], name: str, build: Callable[[Any], Any]) -> None:
+    """Put what ``build`` makes of the guard of one route in its place."""
+    original = guard_of(app, *place, name)
+    app.dependency_overrides[original] = build(original)

@@ -19,6 +19,7 @@ from airflow.api_fastapi.auth.tokens import JWTGenerator, get_signing_args
 from airflow.configuration import conf
 from airflow.dag_processing.collection import update_dag_parsing_results_in_db
 from airflow.models import Connection, TaskInstance, Variable
+from airflow.models.connection_test import ConnectionTestRequest, ConnectionTestState
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.team import Team
@@ -94,13 +95,11 @@ def fill() -> None:
             update_dag_parsing_results_in_db(bundle, None, parsed, {}, None, set(), session)
 
 
-def mint(subject: str, scope: str, **more: Any) -> str:
-    generator = JWTGenerator(
-        valid_for=600,
-        audience=conf.get_mandatory_list_value("execution_api", "jwt_audience")[0],
-        **get_signing_args(make_secret_key_if_needed=False),
-    )
-    return generator.generate(extras={"sub": subject, "scope": scope}, **more)
+def mint(subject: str, scope: str, valid_for: str = "600", audience: str = "", secret: str = "") -> str:
+    signing = {"secret_key": secret} if secret else get_signing_args(make_secret_key_if_needed=False)
+    usual = conf.get_mandatory_list_value("execution_api", "jwt_audience")[0]
+    generator = JWTGenerator(valid_for=float(valid_for), audience=audience or usual, **signing)
+    return generator.generate(extras={"sub": subject, "scope": scope})
 
 
 def make_run(dag_id: str, state: str) -> dict[str, str]:
@@ -130,6 +129,18 @@ def make_run(dag_id: str, state: str) -> dict[str, str]:
     return {**found, "token": mint(found["ti"], "execution"), "queued": mint(found["ti"], "workload")}
 
 
+def make_connection_test() -> dict[str, str]:
+    """A connection test as the UI asks for one, handed out to a worker."""
+    with create_session() as session:
+        test = ConnectionTestRequest(
+            connection_id=uuid.uuid4().hex, conn_type="http", password="tested-pass", team_name=DS
+        )
+        test.state = ConnectionTestState.QUEUED
+        session.add(test)
+        session.flush()
+        return {"id": str(test.id), "token": mint(str(test.id), "workload")}
+
+
 def retry(ti_id: str) -> dict[str, str]:
     """What the scheduler does before the next try: the instance gets another id."""
     with create_session() as session:
@@ -150,15 +161,20 @@ class Lab:
             query = dict(QueryParams(scope["query_string"]))
             await JSONResponse(self._make(scope["path"].removeprefix("/lab/"), query))(scope, receive, send)
             return
+        for name, value in scope.get("headers", ()):
+            if name == b"x-lab-root-path":  # as behind a proxy that the server was told of
+                scope["root_path"] = value.decode()
         await self._app(scope, receive, send)
 
     def _make(self, what: str, query: dict[str, str]) -> Any:
         if what == "run":
             return make_run(query["dag_id"], query["state"])
+        if what == "connection-test":
+            return make_connection_test()
         if what == "retry":
             return retry(query["ti"])
         if what == "token":
-            return mint(query["sub"], query["scope"], valid_for=float(query.get("valid_for", 600)))
+            return mint(query.pop("sub"), query.pop("scope"), **query)
         (mount,) = execution_mounts(self._app)
         return sorted(set(all_routes(mount.app)))
 

@@ -26,6 +26,7 @@ from pydantic import TypeAdapter
 from setproctitle import setproctitle
 
 from airspace.airflow import supervision
+from airspace.airflow.guard.presence import PresenceCheck
 from airspace.airflow.task_presence import TaskPresence
 from airspace.airflow.team_environment import environment, team_environment
 from airspace.model.home import HomeLayout
@@ -64,6 +65,7 @@ class Work:
     layout: HomeLayout
     presence: TaskPresence
     client: Client
+    check_guard: PresenceCheck
 
     def say(self, **message: object) -> None:
         """Tell the executor; without one there is nobody to tell."""
@@ -76,7 +78,8 @@ def serve(link: socket.socket, server: str, layout: HomeLayout, presence: TaskPr
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limits = httpx.Limits(max_keepalive_connections=1, max_connections=10)
     # One client for all jobs: a new connection and TLS context for each costs as much as a small task.
-    work = Work(link, server, layout, presence, Client(base_url=server, limits=limits, token=""))
+    client = Client(base_url=server, limits=limits, token="")
+    work = Work(link, server, layout, presence, client, PresenceCheck(client.get))
     while True:
         setproctitle("airspace supervisor: idle")
         body = _receive(link)
@@ -101,6 +104,7 @@ def _do(job: Job, work: Work) -> None:
 
 
 def _run(job: Job, work: Work) -> None:
+    work.check_guard()
     if not isinstance(job.workload, workloads.ExecuteTask):
         title = f"airspace supervisor: {job.team or 'platform'} {job.workload.display_name}"
         BaseExecutor.run_workload(job.workload, server=work.server, proctitle=title)

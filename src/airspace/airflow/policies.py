@@ -7,6 +7,8 @@ committed: it opens no session. What it needs is read over a connection of its o
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import time
 from typing import Any
 
@@ -14,7 +16,12 @@ from airflow.policies import hookimpl
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from airspace.airflow.guard.presence import refuse_unguarded
+
 log = logging.getLogger(__name__)
+
+# Airflow loads its policies, and so this module, in every process, also in one that loads no plugin.
+refuse_unguarded(sys.argv, os.environ)
 
 DEFAULT_POOL = "default_pool"
 REMEMBERED = 5.0

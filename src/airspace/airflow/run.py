@@ -21,10 +21,12 @@ USAGE = "usage: python -m airspace.airflow.run {api-server,scheduler,dag-process
 
 def api_server() -> None:
     """Airflow's API server and UI; what its first task would wait for is loaded right after the start."""
+    from airspace.airflow.guard.presence import require_plugin
     from airspace.airflow.warm_up import warm_execution_api
 
+    require_plugin()
     threading.Thread(target=warm_execution_api, name="warm-up", daemon=True).start()
-    # All apps in one server: our guards load only where `core` is among them.
+    # All apps in one server: the guard loads only where `core` is among them.
     _airflow("api-server", "--apps", "all", "--workers", "1")
     # Everything is answered and closed; taking Airflow's modules apart would cost seconds of CPU at every stop.
     sys.stdout.flush()

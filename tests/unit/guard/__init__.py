@@ -1,0 +1,1 @@
+"""The guard's decisions and what it does to messages."""

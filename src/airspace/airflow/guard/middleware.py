@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from airspace.access.tasks import Refusal
-from airspace.airflow.guard import rewriting
+from airspace.airflow.guard import presence, rewriting
 from airspace.airflow.guard.facts import Facts
 from airspace.airflow.guard.judge import Granted, Judge, Question, RefusedError
 from airspace.airflow.guard.matching import Matched, Matcher, UnknownVersionError, execution_mounts
@@ -23,7 +23,7 @@ from airspace.airflow.guard.tokens import BadTokenError, TokenReader
 
 log = logging.getLogger(__name__)
 
-PRESENCE_HEADER = (b"airspace-guard", b"1")
+_PRESENCE = (presence.HEADER.encode(), presence.VALUE.encode())
 
 # In the words and with the statuses that Airflow's own workers know: at 404, 409 and 410 a supervisor ends its task.
 _STATUS: Mapping[Refusal, tuple[int, str]] = {
@@ -152,7 +152,7 @@ def _announcing(send: Send) -> Send:
 
     async def announce(message: Any) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], PRESENCE_HEADER]}
+            message = {**message, "headers": [*message["headers"], _PRESENCE]}
         await send(message)
 
     return announce

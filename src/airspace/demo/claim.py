@@ -64,6 +64,10 @@ class Context:
         """The team's Dags, from the admin's point of view: what members' views are compared with."""
         return {dag.dag_id for dag in self.as_("admin").dags(bundle=team)}
 
+    def dags_for(self, name: str) -> set[str]:
+        """The Dags of all teams of which this person is a member."""
+        return {dag_id for team in self.people[name].teams for dag_id in self.dags_of(team)}
+
     def try_trigger(self, name: str, dag_id: str) -> Answer:
         """Trigger a run that will not start in anybody's lifetime, and take it back: harmless when it succeeds."""
         run_id = f"airspace-probe-{name}-{secrets.token_hex(4)}"

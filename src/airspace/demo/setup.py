@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,9 @@ from airspace.demo.people import Person
 from airspace.demo.probes import put
 from airspace.demo.workspace import copy_rocket, examples_source
 from airspace.model.roles import Role
+from airspace.model.team import Team
 from airspace.platform.service import Platform
+from airspace.teams.files import read_files
 from airspace.teams.service import WORKER, apply, load
 
 
@@ -37,12 +39,18 @@ def prepare(platform: Platform) -> Rocket:
     apply(loaded, platform)
     return Rocket(
         folders=folders,
-        members={team.name: dict(team.members) for team in files},
+        members={team.name: dict(team.members) for team in [*files, *_other_teams(platform, folders)]},
         consents={
             (team.name, asset): frozenset(grant.consumers) for team in files for asset, grant in team.assets.items()
         },
         edited=tuple(edited),
     )
+
+
+def _other_teams(platform: Platform, rocket: Collection[str]) -> list[Team]:
+    """Teams that were applied beside Rocket: its people may be members there too."""
+    kept, _ = read_files(platform.layout.teams)
+    return [file.team for file in kept if file.team.name not in rocket]
 
 
 def ensure_users(platform: Platform, people: Mapping[str, Person]) -> None:

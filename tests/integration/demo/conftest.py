@@ -191,6 +191,7 @@ def world(postgres: Cluster, migrated_template: str, tmp_path_factory: pytest.Te
     postgres.create_database(PASSWORD, "world", template=migrated_template)
     url = postgres.url(PASSWORD, "world")
     env = write_airflow_home(home, url)
+    layout.manifest.write_text("{}")  # "there is a platform here" to apply
     copy_rocket(examples_source(), home / "rocket")
     loaded = load(home / "rocket", layout, {})
     folders = {team.desired.name: Path(team.desired.folder) for team in loaded.teams}

@@ -184,6 +184,14 @@ class Session:
         found = self.call("GET", f"/dags/{_safe(dag_id)}/dagRuns/{_safe(run_id)}/upstreamAssetEvents")
         return [AssetEvent.of(raw) for raw in found["asset_events"]]
 
+    def published_by(self, dag_id: str, run_id: str) -> set[int]:
+        """The numbers of the events that this run published."""
+        return {event.event_id for event in self.asset_events(source_dag_id=dag_id, source_run_id=run_id)}
+
+    def heard_by(self, dag_id: str, run_id: str) -> set[int]:
+        """The numbers of the events that started this run."""
+        return {event.event_id for event in self.upstream_events(dag_id, run_id)}
+
     def names(self, kind: str) -> list[str]:
         """The names of the ``connections``, ``variables`` or ``pools`` this user may read."""
         key = {"connections": "connection_id", "variables": "key", "pools": "name"}[kind]

@@ -12,7 +12,7 @@ import selectors
 import socket
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import attrs
@@ -20,18 +20,20 @@ from airflow import settings
 from airflow.configuration import conf
 from airflow.dag_processing.manager import DagFileInfo, DagFileProcessorManager
 from airflow.dag_processing.processor import DagFileParsingResult, DagFileProcessorProcess
-from airflow.models import DagModel, Pool
 from airflow.utils.session import create_session
-from sqlalchemy import or_, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from uuid6 import uuid7
 
-from airspace.airflow import live_bundles, parse_process, parse_results
+from airspace.airflow import live_bundles, parse_catalog, parse_facts, parse_process, parse_results
 from airspace.airflow.child_process import ending
 from airspace.airflow.executor_queue import next_in_line
 from airspace.airflow.live_bundles import Signature
 from airspace.airflow.live_teams import Grants, LiveTeams
+from airspace.airflow.parse_checks import Parsed
+from airspace.airflow.parse_limits import SECTION, ParseLimits
 from airspace.airflow.parse_process import TeamParseProcess
+from airspace.airflow.parse_results import Rules, Vetted
+from airspace.airflow.refusals import Refusal, told
 from airspace.airflow.team_api import TeamApi
 from airspace.airflow.team_environment import team_environment
 from airspace.backends.tables import TeamRegistry, TeamRow
@@ -53,6 +55,7 @@ class TeamDagProcessor(DagFileProcessorManager):
     _rung: set[str] = attrs.field(factory=set, init=False)
     _signatures: dict[str, dict[str, Signature]] = attrs.field(factory=dict, init=False)
     _last_served: dict[str, None] = attrs.field(factory=dict, init=False)
+    _rules: Rules = attrs.field(factory=lambda: _rules(), init=False)
 
     # --- the teams, live -------------------------------------------------------------------------------------------
 
@@ -110,6 +113,12 @@ class TeamDagProcessor(DagFileProcessorManager):
     def prepare_process_context(self) -> None:
         """Put up the doorbell beside the parse processes' sockets."""
         super().prepare_process_context()
+        # What most files import, once for all. Airflow would import for each file what the file names, in this process.
+        import airflow.providers.standard.decorators.python
+        import airflow.providers.standard.operators.bash
+        import airflow.providers.standard.operators.empty
+        import airflow.providers.standard.operators.python  # noqa: F401
+
         bell = bells.hang(bells.DOORBELL)
         self.selector.register(bell, selectors.EVENT_READ, (self._on_ring, lambda _: None))
 
@@ -181,6 +190,7 @@ class TeamDagProcessor(DagFileProcessorManager):
             subprocess_logs_to_stdout=conf.get("logging", "dag_processor_log_target") == "stdout",
             client=self._team_api.client(team),
             target=parse_process.target(team, str(dag_file.rel_path), values),
+            limits=self._rules.limits,
         )
 
     def _start_new_processes(self) -> None:
@@ -209,11 +219,14 @@ class TeamDagProcessor(DagFileProcessorManager):
 
     # --- results -----------------------------------------------------------------------------------------------------
 
-    def handle_parsing_result(self, file: DagFileInfo, proc: DagFileProcessorProcess, **keywords: Any) -> None:
+    def handle_parsing_result(self, file: DagFileInfo, proc: TeamParseProcess, **keywords: Any) -> None:
         """Store a result and let the scheduler know; a process that ended without one is its file's import error."""
         super().handle_parsing_result(file, proc, **keywords)
         if proc.parsing_result is None and not proc.had_callbacks:
-            self._report(file, f"The process that read this file {ending(proc.ending)} before it had read its Dags.")
+            reason = f"{ending(proc.ending)} before it had read its Dags"
+            if proc.spoiled is not None:
+                reason = f"was ended: {proc.spoiled}"
+            self._report(file, f"The process that read this file {reason}.")
         bells.ring(bells.WAKE)
 
     def persist_parsing_result(
@@ -231,31 +244,69 @@ class TeamDagProcessor(DagFileProcessorManager):
         team = self._teams.of_bundle(bundle_name)
         if team is None or relative_fileloc is None:
             return
-        parsed = parse_results.Parsed(
+        screened = parse_results.screen(parsing_result.serialized_dags, self._rules.limits)
+        parsed = self._parsed(team, relative_fileloc, screened.dags, session)
+        vetted = parse_results.vet(screened, parsing_result.import_errors, parsing_result.warnings, parsed, self._rules)
+        parse_facts.make_way(team, vetted.dags, parsed.claims, session)
+        keep = super().persist_parsing_result
+
+        def store(dags: list[Any], import_errors: dict[str, str], warnings: list[Any]) -> None:
+            keep(
+                bundle_name=bundle_name,
+                bundle_version=bundle_version,
+                version_data=version_data,
+                parsing_result=DagFileParsingResult.model_construct(
+                    fileloc=str(parsed.file), serialized_dags=dags, import_errors=import_errors, warnings=warnings
+                ),
+                run_duration=run_duration,
+                relative_fileloc=relative_fileloc,
+                session=session,
+            )
+
+        self._store(vetted, store, session)
+        if vetted.refused:
+            parse_facts.keep_in_service([dag.data["dag"]["dag_id"] for dag in vetted.dags], bundle_name, session)
+
+    def _parsed(self, team: TeamRow, rel_path: str, dags: list[Any], session: Any) -> Parsed:
+        prefix = conf.getboolean(SECTION, "require_prefix", fallback=False)
+        return Parsed(
             team=team.name,
-            file=self._layout.bundles / bundle_name / relative_fileloc,
-            rel_path=relative_fileloc,
-            grants=self._teams.grants,
-            taken=_taken([dag.data["dag"]["dag_id"] for dag in parsing_result.serialized_dags], bundle_name, session),
-            pools=_pools(team.name, session),
+            file=self._layout.bundles / team.bundle / rel_path,
+            rel_path=rel_path,
+            taken=parse_facts.taken(parse_facts.dag_ids(dags), team.bundle, session),
+            pools=parse_facts.pools(team.name, session),
+            slots=team.slots,
+            other_dags=parse_facts.other_dags(team.bundle, rel_path, session),
+            teams=frozenset(other.name for other in self._teams.all()) if prefix else None,
+            claims=parse_facts.claims(self._teams, dags, session),
         )
-        vetted = parse_results.vet(
-            parsing_result.serialized_dags, parsing_result.import_errors, parsing_result.warnings, parsed
-        )
-        super().persist_parsing_result(
-            bundle_name=bundle_name,
-            bundle_version=bundle_version,
-            version_data=version_data,
-            parsing_result=DagFileParsingResult.model_construct(
-                fileloc=str(parsed.file),
-                serialized_dags=vetted.dags,
-                import_errors=vetted.import_errors,
-                warnings=vetted.warnings,
-            ),
-            run_duration=run_duration,
-            relative_fileloc=relative_fileloc,
-            session=session,
-        )
+
+    def _store(self, vetted: Vetted, store: Callable[..., None], session: Any) -> None:
+        """Store it all; where that fails, each Dag alone, and what fails then is the file's import error."""
+        try:
+            store(vetted.dags, vetted.import_errors, vetted.warnings)
+            return
+        except OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever Airflow or the database has against one Dag: the others are stored
+            self.log.warning("A result could not be stored at once: %s", type(error).__name__)
+            session.rollback()
+        refusals = []
+        for dag in list(vetted.dags):
+            try:
+                store([dag], {}, [])
+                session.commit()
+            except OperationalError:
+                raise
+            except Exception as error:
+                session.rollback()
+                vetted.dags.remove(dag)
+                place = f"Dag {dag.data['dag']['dag_id']!r}"
+                message = f"could not be stored: {type(error).__name__}"
+                refusals.append(Refusal("not-storable", place, message, "see the Dag processor's log, or simplify it"))
+                self.log.warning("%s", refusals[-1], exc_info=True)
+        (path,) = vetted.import_errors or {"": ""}
+        store([], {**vetted.import_errors, path: told(refusals)} if refusals else vetted.import_errors, vetted.warnings)
 
     def _kill_timed_out_processors(self) -> None:
         """A file that takes for ever is its team's import error; Airflow only kills its process."""
@@ -301,14 +352,17 @@ def _same_owner(stored: TeamRow | None, wanted: TeamRow) -> bool:
     return stored is not None and stored.name == wanted.name
 
 
-def _taken(dag_ids: list[str], bundle: str, session: Any) -> frozenset[str]:
-    """Which of these Dag ids are another bundle's: whoever had it first keeps it, also while away."""
-    ask = select(DagModel.dag_id).where(DagModel.dag_id.in_(dag_ids), DagModel.bundle_name != bundle)
-    return frozenset(session.scalars(ask))
+def _rules() -> Rules:
+    """What every result is held against.
 
+    :raises ValueError: a limit in the configuration is none
+    """
 
-def _pools(team: str, session: Any) -> frozenset[str]:
-    """The pools that the team's tasks may name: its own, by either name, and the deployment's."""
-    ask = select(Pool.pool).where(or_(Pool.team_name == team, Pool.team_name.is_(None)))
-    names = set(session.scalars(ask))
-    return frozenset(names | {name.removeprefix(f"{team}.") for name in names})
+    def get(section: str, key: str) -> str | None:
+        value: str | None = conf.get(section, key, fallback=None)
+        if value is None and key == "map_length":
+            value = conf.get("core", "max_map_length", fallback=None)
+        return value
+
+    limits = ParseLimits.read(get)
+    return Rules(parse_catalog.known(), limits, lambda dag: parse_catalog.load(dag, limits.load_seconds))

@@ -28,6 +28,7 @@ class LiveTeams:
     reachable: bool = field(default=False, init=False)
     """Whether the last read succeeded: only then may anything be concluded from a team's absence."""
     _teams: dict[str, TeamRow] = field(default_factory=dict, init=False)
+    _assets: dict[str, frozenset[str]] = field(default_factory=dict, init=False)
     _stamp: str | None = field(default=None, init=False)
 
     def refresh(self, *, force: bool = False) -> bool:
@@ -39,8 +40,8 @@ class LiveTeams:
             stamp = self.registry.stamp()
             changed = stamp != self._stamp
             if changed:
-                teams, grants = self.registry.teams(), self.registry.grants()
-                self._teams = {team.bundle: team for team in teams}
+                teams, grants, assets = self.registry.teams(), self.registry.grants(), self.registry.assets()
+                self._teams, self._assets = {team.bundle: team for team in teams}, assets
                 self.grants, self._stamp = grants, stamp
         except SQLAlchemyError as error:
             log.warning("The teams could not be read, those known stay: %s", type(error).__name__)
@@ -52,6 +53,10 @@ class LiveTeams:
     def of_bundle(self, bundle: str) -> TeamRow | None:
         """The team that owns a bundle."""
         return self._teams.get(bundle)
+
+    def naming(self, asset: str) -> frozenset[str]:
+        """The teams whose files name this asset as theirs."""
+        return self._assets.get(asset, frozenset())
 
     def all(self) -> list[TeamRow]:
         """Every team."""

@@ -1,25 +1,59 @@
-"""The process that reads one Dag file: a team's code, with the team's environment."""
+"""The process that reads one Dag file: a team's code, with the team's environment.
+
+Its parent reads what it says as a stranger's words: bounded, and never waiting for it. What it may ask for is the
+team's own connections and variables.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
+import signal
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import attrs
-from airflow.dag_processing.processor import DagFileProcessorProcess, _parse_file_entrypoint
+import msgspec
+import psutil
+from airflow.dag_processing.processor import DagFileParsingResult, DagFileProcessorProcess, _parse_file_entrypoint
+from airflow.sdk.exceptions import ErrorType
+from airflow.sdk.execution_time.comms import (
+    ErrorResponse,
+    GetConnection,
+    GetVariable,
+    MaskSecret,
+    _RequestFrame,
+    _ResponseFrame,
+)
 from setproctitle import setproctitle
 
 from airspace.airflow.child_process import PidFd, close_descriptors, die_with, gone_handler, open_descriptors
+from airspace.airflow.parse_limits import ParseLimits
+from airspace.airflow.parse_stream import Frames, Meter, Outbox, SpoiledError
 from airspace.airflow.team_environment import enter
 
+MOST_MASKED = 100
+_UNREADABLE = "it sent something that is no message of Airflow's"
 
-@attrs.define(kw_only=True)
+Handler = tuple[Callable[[Any], bool], Callable[[Any], None]]
+
+
+@attrs.define(kw_only=True, slots=False)
 class TeamParseProcess(DagFileProcessorProcess):
-    """Airflow's parse process, whose end is noticed at once."""
+    """Airflow's parse process, whose end is noticed at once and whose messages are nobody's orders."""
+
+    limits: ParseLimits = attrs.field(factory=ParseLimits)
+    spoiled: str | None = attrs.field(default=None, init=False)
+    """Why its parent would not listen any longer."""
+    _masked: int = attrs.field(default=0, init=False)
+    _writing: bool = attrs.field(default=False, init=False)
+    _outbox: Outbox = attrs.field(default=None, init=False)
+    _frames: Frames = attrs.field(default=None, init=False)
+    _decoder: Any = attrs.field(factory=lambda: msgspec.msgpack.Decoder(_RequestFrame), init=False)
 
     @classmethod
     def start(cls, **kwargs: Any) -> TeamParseProcess:
@@ -33,6 +67,113 @@ class TeamParseProcess(DagFileProcessorProcess):
     def ending(self) -> int | None:
         """The exit code, once it is known."""
         return self._exit_code
+
+    # --- what it says ------------------------------------------------------------------------------------------------
+
+    def _register_pipe_readers(
+        self,
+        stdout: socket.socket,
+        stderr: socket.socket,
+        requests: socket.socket,
+        logs: socket.socket,
+        *,
+        data: dict[socket.socket, bytes],
+    ) -> None:
+        """As Airflow does, with a bound around each of its readers and a reader of our own for the requests."""
+        super()._register_pipe_readers(stdout, stderr, requests, logs, data=data)
+        meter = Meter(self.limits.log_bytes)
+        for sock in (stdout, stderr, logs):
+            read, close = self.selector.get_key(sock).data
+            self.selector.modify(sock, selectors.EVENT_READ, (self._bounded(read, meter), close))
+        _, close = self.selector.get_key(requests).data
+        self._frames = Frames(self.limits, self._on_frame)
+        self._outbox = Outbox(requests, self.limits.message_bytes)
+        self.selector.modify(requests, selectors.EVENT_READ, (self._guarded(self._frames.read), close))
+
+    def _bounded(self, read: Callable[[Any], bool], meter: Meter) -> Callable[[socket.socket], bool]:
+        return self._guarded(lambda sock: read(meter.on(sock)))
+
+    def _guarded(self, read: Callable[[Any], bool]) -> Callable[[socket.socket], bool]:
+        """Airflow's loop serves all teams: whatever one's process makes a reader do ends that process alone."""
+
+        def guarded(sock: socket.socket) -> bool:
+            try:
+                return read(sock)
+            except ConnectionError:
+                return False
+            except SpoiledError as error:
+                self._spoil(str(error))
+            except Exception as error:  # noqa: BLE001 - the door to a stranger: no answer of ours may depend on what it sends
+                self._spoil(f"{_UNREADABLE} ({type(error).__name__})")
+            return False
+
+        return guarded
+
+    def _spoil(self, reason: str) -> None:
+        if self.spoiled is None:
+            self.spoiled = reason
+        self.parsing_result = None
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._process.send_signal(signal.SIGKILL)
+
+    def _on_frame(self, frame: bytes) -> None:
+        try:
+            request = self._decoder.decode(frame)
+            message = self.decoder.validate_python(request.body)
+        except Exception as error:  # noqa: BLE001 - msgspec's, pydantic's, too deep a recursion: what was sent is not shown anywhere
+            raise SpoiledError(f"{_UNREADABLE} ({type(error).__name__})") from None
+        if isinstance(message, DagFileParsingResult):
+            if self.parsing_result is not None:
+                raise SpoiledError("it sent two results")
+            if self.spoiled is None:
+                self.parsing_result = message
+            self.send_msg(None, request_id=request.id)
+        else:
+            self._answer(message, request.id)
+
+    def _answer(self, message: Any, request_id: int) -> None:
+        if isinstance(message, MaskSecret):
+            self._masked += 1
+            # What is masked here is masked for all: a few, and nothing so short that it is in every other word.
+            if self._masked > MOST_MASKED or len(str(message.value)) < 5:
+                self.send_msg(None, request_id=request_id)
+                return
+        elif not isinstance(message, (GetConnection, GetVariable)):
+            self._refuse(message, request_id)
+            return
+        try:
+            self._handle_request(message, self.process_log, request_id)
+        except SpoiledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a database that is away is the platform's trouble, and told as such
+            self.process_log.error("The platform could not answer", error_type=type(error).__name__)
+            trouble = {"status_code": 503, "message": "the platform could not answer; try again"}
+            self.send_msg(None, request_id, ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail=trouble))
+
+    def _refuse(self, message: Any, request_id: int) -> None:
+        """Airflow would answer these for any team's Dags and variables: there is no task whose team could be asked."""
+        kind = type(message).__name__
+        reason = f"{kind} is not available while a Dag file is read or a Dag's callback runs; do it in a task"
+        self.process_log.error(reason)
+        detail = {"status_code": 403, "message": reason}
+        self.send_msg(None, request_id, ErrorResponse(error=ErrorType.PERMISSION_DENIED, detail=detail))
+
+    # --- what it is told ---------------------------------------------------------------------------------------------
+
+    def send_msg(self, msg: Any, request_id: int, error: ErrorResponse | None = None, **dump_opts: Any) -> None:
+        """Answer without waiting for the process to read: what it does not take now is sent on when it does."""
+        if msg:
+            frame = _ResponseFrame(id=request_id, body=self._serialize_response(msg, **dump_opts))
+        else:
+            frame = _ResponseFrame(id=request_id, error=self._serialize_response(error) if error else None)
+        if self._outbox.send(bytes(frame.as_bytes())) and not self._writing:
+            copy = self.stdin.dup()  # a selector keeps a socket once: this one is for writing
+            self.selector.register(copy, selectors.EVENT_WRITE, (lambda _: self._outbox.flush(), self._written))
+            self._writing = True
+
+    def _written(self, sock: socket.socket) -> None:
+        self.selector.unregister(sock)
+        self._writing = False
 
 
 def target(team: str, rel_path: str, values: Mapping[str, str]) -> Callable[[], None]:

@@ -1,72 +1,34 @@
-"""Airflow's Execution API inside a trusted process, asked in the name of one team at a time.
+"""What a team's code may ask for while its files are read: its own connections and variables, looked up directly.
 
-Airflow's own in-process API knows no team: what a team's code asks for while it is parsed would be looked up among the
-deployment's global objects only. And it takes seconds and a lot of memory to build: what nearly all code asks for,
-connections and variables, is answered here without it.
+Airflow's in-process API, which its Dag processor asks, knows no team and no guard: it would answer for everybody's.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Any
-
 from airflow.exceptions import AirflowNotFoundException
 from airflow.models import Connection, Variable
-from airflow.sdk.api.client import Client
 from airflow.sdk.api.datamodels._generated import ConnectionResponse, VariableResponse
 from airflow.sdk.exceptions import ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
 
-HEADER = "x-airspace-team"
-
 
 class TeamApi:
-    """One API for all teams, built when it is needed; each team gets a client of its own."""
+    """Each team gets a client of its own."""
 
     def __init__(self) -> None:
         self._clients: dict[str, TeamClient] = {}
 
-    @cached_property
-    def transport(self) -> Any:
-        """The way to the API, in which the team comes from the header instead of from a task's token."""
-        from airflow.api_fastapi.execution_api.app import InProcessExecutionAPI
-        from airflow.api_fastapi.execution_api.security import get_team_name_dep
-        from starlette.requests import Request
-
-        api = InProcessExecutionAPI()
-
-        async def team(request: Request) -> str | None:
-            return request.headers.get(HEADER)
-
-        # The parameter's type is looked up by name in the module, and this function is not at its level.
-        team.__annotations__["request"] = Request
-        api.app.dependency_overrides[get_team_name_dep] = team
-        return api.transport
-
     def client(self, team: str) -> TeamClient:
         """The team's client."""
-        return self._clients.setdefault(team, TeamClient(self, team))
+        return self._clients.setdefault(team, TeamClient(team))
 
 
 class TeamClient:
-    """What a supervisor asks on behalf of a team's code. It stands in for Airflow's client, which does the rest."""
+    """What a parse process's parent asks on behalf of a team's code. It stands in for Airflow's client."""
 
-    def __init__(self, api: TeamApi, team: str) -> None:
-        self._api = api
-        self._team = team
+    def __init__(self, team: str) -> None:
         self.connections = _Connections(team)
-        self.variables = _Variables(self, team)
-
-    @cached_property
-    def whole(self) -> Client:
-        """Airflow's own client; only this process can set its header."""
-        client = Client(base_url=None, token="", dry_run=True, transport=self._api.transport)
-        client.base_url = "http://in-process.invalid./"
-        client.headers[HEADER] = self._team
-        return client
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.whole, name)
+        self.variables = _Variables(team)
 
 
 class _Connections:
@@ -83,8 +45,7 @@ class _Connections:
 
 
 class _Variables:
-    def __init__(self, client: TeamClient, team: str) -> None:
-        self._client = client
+    def __init__(self, team: str) -> None:
         self._team = team
 
     def get(self, key: str) -> VariableResponse | ErrorResponse:
@@ -92,6 +53,3 @@ class _Variables:
         if value is None:
             return ErrorResponse(error=ErrorType.VARIABLE_NOT_FOUND, detail={"key": key})
         return VariableResponse(key=key, value=value)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client.whole.variables, name)

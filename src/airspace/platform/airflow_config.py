@@ -80,6 +80,8 @@ def fixed(settings: Settings) -> dict[str, dict[str, str]]:
         "dag_processor": {
             # Filled by the Dag processor from the teams that there are, while it runs.
             "dag_bundle_config_list": "[]",
+            # Airflow would import, in the process of all teams, whatever modules of its own a file names.
+            "parsing_pre_import_modules": "False",
         },
         "scheduler": {
             # The executor's sync() is the scheduler's wait: it sleeps until a task ends or half a second passed.

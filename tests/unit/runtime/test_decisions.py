@@ -6,15 +6,12 @@ import multiprocessing
 import os
 import signal
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from airspace.airflow.executor_queue import held_back, next_in_line
 from airspace.airflow.live_teams import LiveTeams
-from airspace.airflow.parse_results import Parsed, vet
 from airspace.airflow.task_presence import TaskPresence
 from airspace.airflow.team_environment import team_environment
 from airspace.backends.tables import TeamRow
@@ -44,68 +41,6 @@ class TestNextInLine:
         assert held_back({"a": [1, 2, 3], "b": [4]}, {"a": 1}, {"a": 2, "b": 5}) == 2
 
 
-def dag(dag_id: str = "mine", **fields: Any) -> SimpleNamespace:
-    flat = {"__type": "asset", "name": "heard", "uri": "heard", "group": "asset", "extra": {}}
-    wrapped = {"__type": "asset", "__var": {"name": "made", "uri": "made", "access_control": {"consumer_teams": ["x"]}}}
-    condition = {"__type": "asset_any", "objects": [{"__type": "asset_all", "objects": [dict(flat)]}]}
-    tasks = [
-        {"__type": "operator", "__var": {"task_id": "one", "outlets": [dict(wrapped, __var=dict(wrapped["__var"]))]}},
-        {
-            "__type": "operator",
-            "__var": {"task_id": "two", "_is_mapped": True, "partial_kwargs": {"outlets": [wrapped], "pool": "gpu"}},
-        },
-    ]
-    base = {
-        "dag_id": dag_id,
-        "fileloc": "/home/secrets/fernet_key",
-        "relative_fileloc": "../other/x.py",
-        "timetable": {"__type": "t", "__var": {"asset_condition": condition}},
-        "tasks": tasks,
-    }
-    return SimpleNamespace(data={"dag": {**base, **fields}})
-
-
-def parsed(**fields: Any) -> Parsed:
-    grants = {("de", "heard"): frozenset({"ds"}), ("da", "heard"): frozenset({"x"}), ("ds", "made"): frozenset({"da"})}
-    values: dict[str, Any] = {"pools": frozenset({"gpu"}), "grants": grants, **fields}
-    return Parsed(team="ds", file=Path("/bundles/ds/d.py"), rel_path="d.py", **values)
-
-
-class TestVet:
-    def test_consent_is_the_owners_whatever_the_dag_says(self) -> None:
-        vetted = vet([dag()], None, None, parsed())
-        (kept,) = vetted.dags
-        body = kept.data["dag"]
-        heard = body["timetable"]["__var"]["asset_condition"]["objects"][0]["objects"][0]
-        assert heard["access_control"] == {"producer_teams": ["de"], "allow_global": False}
-        made = {"producer_teams": [], "consumer_teams": ["da"], "allow_global": False}
-        assert body["tasks"][0]["__var"]["outlets"][0]["__var"]["access_control"] == made
-        assert body["tasks"][1]["__var"]["partial_kwargs"]["outlets"][0]["__var"]["access_control"] == made
-
-    def test_a_dag_lies_where_it_was_found(self) -> None:
-        body = vet([dag()], None, None, parsed()).dags[0].data["dag"]
-        assert (body["fileloc"], body["relative_fileloc"]) == ("/bundles/ds/d.py", "d.py")
-
-    def test_a_path_inside_an_archive_is_kept_if_it_stays_inside(self) -> None:
-        archive = Parsed(team="ds", file=Path("/b/ds/a.zip"), rel_path="a.zip", grants={}, pools=frozenset({"gpu"}))
-        good = dag(fileloc="/b/ds/a.zip/x.py", relative_fileloc="a.zip/x.py")
-        bad = dag(fileloc="/b/ds/a.zip/../../x.py", relative_fileloc="a.zip/x.py")
-        found = [d.data["dag"]["fileloc"] for d in vet([good, bad], None, None, archive).dags]
-        assert found == ["/b/ds/a.zip/x.py", "/b/ds/a.zip"]
-
-    def test_a_taken_id_is_the_thiefs_error(self) -> None:
-        vetted = vet([dag("theirs"), dag()], {"d.py": "older"}, None, parsed(taken=frozenset({"theirs"})))
-        assert [d.data["dag"]["dag_id"] for d in vetted.dags] == ["mine"]
-        assert vetted.import_errors["d.py"].startswith("older\nThe Dag id 'theirs' is already in use")
-
-    def test_foreign_pools_and_warnings_are_not_let_in(self) -> None:
-        vetted = vet([dag()], None, [{"dag_id": "mine"}, {"dag_id": "theirs"}], parsed())
-        assert vetted.warnings == [{"dag_id": "mine"}]
-        vetted = vet([dag()], None, None, parsed(pools=frozenset()))
-        assert not vetted.dags
-        assert "'gpu'" in vetted.import_errors["d.py"]
-
-
 class Registry:
     """A registry without a database, which can be down."""
 
@@ -122,6 +57,9 @@ class Registry:
         return self.rows
 
     def grants(self) -> dict[tuple[str, str], frozenset[str]]:
+        return {}
+
+    def assets(self) -> dict[str, frozenset[str]]:
         return {}
 
 

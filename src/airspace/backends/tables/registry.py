@@ -39,6 +39,18 @@ class TeamRegistry:
                 found[row.team, row.asset].add(row.consumer)
         return {key: frozenset(consumers) for key, consumers in found.items()}
 
+    def assets(self) -> dict[str, frozenset[str]]:
+        """Asset → the teams whose files name it as theirs, also those that share it with nobody."""
+        found: dict[str, set[str]] = defaultdict(set)
+        with self._engine.connect() as connection:
+            for row in connection.execute(select(teams.c.name, teams.c.spec)):
+                named = row.spec.get("assets") if isinstance(row.spec, dict) else None
+                for asset in named if isinstance(named, dict) else ():
+                    found[asset].add(row.name)
+            for row in connection.execute(select(asset_grants.c.team, asset_grants.c.asset)):
+                found[row.asset].add(row.team)
+        return {asset: frozenset(names) for asset, names in found.items()}
+
     def stamp(self) -> str:
         """Differs from the last one whenever a team or a grant may have changed; one cheap query."""
         ask = select(func.count(), func.max(teams.c.applied_at)).select_from(teams)

@@ -1,0 +1,142 @@
+"""What the database knows that a team's file may not decide: whose Dag ids, pools and assets are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from airflow.models import DagModel, Pool
+from airflow.models.asset import AssetActive, AssetModel, TaskOutletAssetReference
+from airflow.models.team import dag_bundle_team_association_table
+from sqlalchemy import and_, delete, func, or_, select, update
+
+from airspace.airflow.asset_claims import Claims, Stored
+from airspace.airflow.live_teams import LiveTeams
+from airspace.airflow.parse_checks import assets_in
+from airspace.airflow.parse_shape import VAR
+from airspace.backends.tables import TeamRow
+
+MOST_ASKED = 10_000
+
+
+def taken(dag_ids: Collection[str], bundle: str, session: Any) -> frozenset[str]:
+    """Which of these Dag ids are another bundle's: whoever had it first keeps it, also while away."""
+    ask = select(DagModel.dag_id).where(DagModel.dag_id.in_(dag_ids), DagModel.bundle_name != bundle)
+    return frozenset(session.scalars(ask))
+
+
+def other_dags(bundle: str, rel_path: str, session: Any) -> int:
+    """How many Dags the bundle has in other files."""
+    ask = select(func.count()).where(
+        DagModel.bundle_name == bundle, DagModel.is_stale.is_(False), DagModel.relative_fileloc != rel_path
+    )
+    return int(session.scalar(ask))
+
+
+def pools(team: str, session: Any) -> dict[str, int]:
+    """The pools that the team's tasks may name: its own, by either name, and the deployment's; with their slots."""
+    ask = select(Pool.pool, Pool.slots).where(or_(Pool.team_name == team, Pool.team_name.is_(None)))
+    found = {name: slots if slots >= 0 else 2**31 - 1 for name, slots in session.execute(ask)}
+    return found | {name.removeprefix(f"{team}."): slots for name, slots in found.items()}
+
+
+def dag_ids(dags: Iterable[Any]) -> set[str]:
+    """The ids that a result claims; what is no id is found out later."""
+    found = {_dag(dag).get("dag_id") for dag in dags}
+    return {dag_id for dag_id in found if isinstance(dag_id, str) and _askable(dag_id)}
+
+
+def asset_names(dags: Iterable[Any]) -> tuple[set[str], set[str]]:
+    """The names and URIs of the assets that a result names; what is none is found out later."""
+    names: set[str] = set()
+    uris: set[str] = set()
+    for dag in dags:
+        for asset in _assets(_dag(dag)):
+            name, uri = asset.get("name"), asset.get("uri")
+            if isinstance(name, str) and isinstance(uri, str) and _askable(name) and _askable(uri):
+                names.add(name)
+                uris.add(uri)
+            if len(names) >= MOST_ASKED:
+                return names, uris
+    return names, uris
+
+
+def _assets(dag: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from _mappings(dag.get("timetable"))
+    tasks = dag.get("tasks")
+    for task in tasks if isinstance(tasks, list) else ():
+        body = task.get(VAR) if isinstance(task, dict) else None
+        for fields in (body, body.get("partial_kwargs")) if isinstance(body, dict) else ():
+            if isinstance(fields, dict):
+                yield from _mappings([fields.get("outlets"), fields.get("inlets")])
+
+
+def _mappings(node: Any) -> Iterator[dict[str, Any]]:
+    return (asset for asset in assets_in(node) if isinstance(asset, dict))
+
+
+def _dag(dag: Any) -> Mapping[str, Any]:
+    body = dag.data.get("dag")
+    return body if isinstance(body, dict) else {}
+
+
+def _askable(text: str) -> bool:
+    """Whether a database takes it: a question with this in it must not fail for the whole file."""
+    return len(text) <= 1500 and "\0" not in text and text.isprintable()
+
+
+def claims(teams: LiveTeams, dags: Iterable[Any], session: Any) -> Claims:
+    """Whose the assets are that a result names."""
+    names, uris = asset_names(dags)
+    if not names:
+        return Claims(grants=teams.grants)
+    rows = list(
+        session.execute(
+            select(AssetModel.id, AssetModel.name, AssetModel.uri, AssetModel.group, AssetModel.extra).where(
+                or_(AssetModel.name.in_(names), AssetModel.uri.in_(uris))
+            )
+        )
+    )
+    producers = _producers([row.id for row in rows], session)
+    stored = tuple(Stored(r.name, r.uri, r.group, r.extra or {}, tuple(producers[r.id])) for r in rows)
+    named = {name: teams.naming(name) for name in names | {row.name for row in rows}}
+    return Claims(named={name: who for name, who in named.items() if who}, stored=stored, grants=teams.grants)
+
+
+def _producers(asset_ids: Collection[int], session: Any) -> dict[int, list[str]]:
+    """Asset → the teams whose Dags produce it, the first one first."""
+    team = dag_bundle_team_association_table.c
+    ask = (
+        select(TaskOutletAssetReference.asset_id, team.team_name)
+        .join(DagModel, DagModel.dag_id == TaskOutletAssetReference.dag_id)
+        .join(dag_bundle_team_association_table, team.dag_bundle_name == DagModel.bundle_name)
+        .where(TaskOutletAssetReference.asset_id.in_(asset_ids))
+        .order_by(TaskOutletAssetReference.created_at)
+    )
+    found: dict[int, list[str]] = defaultdict(list)
+    for asset_id, name in session.execute(ask) if asset_ids else ():
+        if name not in found[asset_id]:
+            found[asset_id].append(name)
+    return found
+
+
+def make_way(team: TeamRow, dags: Iterable[Any], known: Claims, session: Any) -> None:
+    """Take out of service what stands in the way of the assets that this team produces.
+
+    Airflow lets one asset of a name and of a URI be active: the first one. A team that merely heard of a name, with a
+    URI of its own making, must not keep the owner from using it.
+    """
+    for dag in dags:
+        for task in _dag(dag).get("tasks", ()):
+            for asset in _mappings([task[VAR].get("outlets"), task[VAR].get("partial_kwargs", {}).get("outlets")]):
+                for row in known.displaced_by(team.name, asset["name"], asset["uri"]):
+                    same = and_(AssetActive.name == row.name, AssetActive.uri == row.uri)
+                    session.execute(delete(AssetActive).where(same))
+
+
+def keep_in_service(kept: Collection[str], bundle: str, session: Any) -> None:
+    """Airflow takes every Dag of a file with an import error out of service; those that were let in stay."""
+    if kept:
+        ask = update(DagModel).where(DagModel.dag_id.in_(kept), DagModel.bundle_name == bundle)
+        session.execute(ask.values(is_stale=False).execution_options(synchronize_session="fetch"))

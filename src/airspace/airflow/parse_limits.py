@@ -1,0 +1,72 @@
+"""How much a team's Dag files may make the platform do. Every limit can be set in ``airflow.cfg``, ``[airspace]``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+SECTION = "airspace"
+
+
+@dataclass(frozen=True)
+class ParseLimits:
+    """Limits of one Dag file, of one Dag and of one team. Each says its unit and what it protects.
+
+    Well above what a large real deployment uses, well below what one team needs to stop the others.
+    """
+
+    message_bytes: int = 16 * 1024**2
+    """Bytes of one message of the process that reads a file. A Dag of 10,000 simple tasks takes 4 MB."""
+    message_containers: int = 600_000
+    """Lists and mappings in one message, counted before it is unpacked: unpacked, one can take 60 times its size."""
+    log_bytes: int = 4 * 1024**2
+    """Bytes that a file may print each time it is read; the parent forwards every line."""
+    requests: int = 1_000
+    """Connections and variables that a file may ask for each time it is read; each is a query of the parent's."""
+    load_seconds: int = 5
+    """Seconds that the parent tries to load a Dag and to find its next run; the scheduler does that in every loop."""
+    nodes: int = 400_000
+    """Values in one serialized Dag: the scheduler, the API server and the database handle every one of them."""
+    depth: int = 100
+    """Levels of one serialized Dag. Airflow reads them recursively; thirty nested task groups take ninety."""
+    text_chars: int = 1_000_000
+    """Characters of one text (documentation, a template)."""
+    dags_per_file: int = 500
+    """Dags that one file may define."""
+    dags_per_team: int = 2_000
+    """Dags that one team may have: each is looked at by the scheduler, and by every list."""
+    tasks_per_dag: int = 5_000
+    """Tasks of one Dag. Creating a run of 10,000 holds the API server for four seconds."""
+    map_length: int = 1_024
+    """Instances of one mapped task, also where several outputs are multiplied: Airflow's own limit is for each."""
+    instances_per_run: int = 10_000
+    """Task instances of one run, as far as the file itself says (tasks, times the lists that they are mapped over)."""
+    graph_work: int = 20_000_000
+    """Tasks times dependencies of one Dag: what adding up the priorities of all that follows takes, in each run."""
+    active_runs: int = 100
+    """Runs of one Dag at once. A Dag may ask for less; 0, which is no limit to Airflow, becomes this."""
+    active_tasks: int = 256
+    """Tasks of one run at once. A Dag may ask for less."""
+    assets_per_dag: int = 500
+    """Assets that one Dag may name."""
+    import_errors: int = 50
+    """Import errors of one file."""
+    import_error_chars: int = 20_000
+    """Characters of one import error; the rest is cut."""
+
+    @classmethod
+    def read(cls, get: Callable[[str, str], str | None]) -> ParseLimits:
+        """The limits as configured.
+
+        :param get: (section, key) → value, or None where it is not set
+        :raises ValueError: a limit is no positive whole number
+        """
+        given: dict[str, int] = {}
+        for limit in dataclasses.fields(cls):
+            value = get(SECTION, limit.name)
+            if value is not None:
+                if not value.strip().isdecimal() or int(value) < 1:
+                    raise ValueError(f"[{SECTION}] {limit.name} = {value}: write a whole number, 1 or more")
+                given[limit.name] = int(value)
+        return cls(**given)

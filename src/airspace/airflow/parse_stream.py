@@ -1,0 +1,131 @@
+"""What comes up from a process that runs a team's code: read in bounded pieces, so that it can fill nothing.
+
+Airflow's readers take the length that the other side names, and end the Dag processor of all teams when a line or a
+frame is not what they expect. Pure but for the socket that is read.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from airspace.airflow.parse_limits import ParseLimits
+
+CHUNK = 256 * 1024
+_CONTAINERS = bytes(range(0x80, 0xA0))  # msgpack: the first byte of a short mapping or list
+
+
+class SpoiledError(Exception):
+    """What came is not to be read on; the message says why, in words for the file's author."""
+
+
+class Frames:
+    """Frames of four bytes of length and then the message, one after the other."""
+
+    def __init__(self, limits: ParseLimits, on_frame: Callable[[bytes], None]) -> None:
+        self._limits = limits
+        self._on_frame = on_frame
+        self._buffer = bytearray()
+        self._needed: int | None = None
+        self._count = 0
+
+    def read(self, sock: socket.socket) -> bool:
+        """Take what there is; False at the end.
+
+        :raises SpoiledError: too much, or too often
+        """
+        wanted = 4 - len(self._buffer) if self._needed is None else min(CHUNK, self._needed - len(self._buffer))
+        chunk = sock.recv(wanted)
+        if not chunk:
+            return False
+        self._buffer += chunk  # grows with what has come, never to what was only announced
+        if self._needed is None:
+            self._head()
+        elif len(self._buffer) == self._needed:
+            frame, self._buffer, self._needed = bytes(self._buffer), bytearray(), None
+            self._check(frame)
+            self._on_frame(frame)
+        return True
+
+    def _head(self) -> None:
+        if len(self._buffer) == 4:
+            self._needed = int.from_bytes(self._buffer, "big")
+            self._buffer = bytearray()
+            self._count += 1
+            if self._needed > self._limits.message_bytes:
+                raise SpoiledError(
+                    f"what it defines takes {self._needed / 1024**2:.0f} MB, and may take"
+                    f" {self._limits.message_bytes / 1024**2:.0f}: divide it into several files"
+                )
+            if self._count > self._limits.requests:
+                raise SpoiledError(
+                    f"it asked the platform for more than {self._limits.requests} things (connections, variables):"
+                    " ask inside a task"
+                )
+            if self._needed == 0:
+                raise SpoiledError("it sent an empty message")
+
+    def _check(self, frame: bytes) -> None:
+        """Unpacked, a list of empty lists takes sixty times its bytes. An upper bound, found at memory speed."""
+        if len(frame) - len(frame.translate(None, _CONTAINERS)) > self._limits.message_containers:
+            raise SpoiledError(
+                f"what it defines holds more than {self._limits.message_containers} lists and mappings:"
+                " divide it into several files"
+            )
+
+
+class Meter:
+    """Stands in for a socket that log lines are read from, and ends what is too much."""
+
+    def __init__(self, budget: int) -> None:
+        self._left = budget
+        self._sock: socket.socket | None = None
+
+    def on(self, sock: socket.socket) -> Meter:
+        """Read from this one."""
+        self._sock = sock
+        return self
+
+    def recv_into(self, buffer: bytearray) -> int:
+        """As a socket's.
+
+        :raises SpoiledError: the budget is used up
+        """
+        count = 0 if self._sock is None else self._sock.recv_into(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise SpoiledError("it printed too much while it was read: print inside a task")
+        return count
+
+
+class Outbox:
+    """Answers that have not been taken yet. The parent never waits for a process of a team's to read."""
+
+    def __init__(self, sock: socket.socket, most: int) -> None:
+        self._sock = sock
+        self._most = most
+        self._waiting = bytearray()
+
+    def send(self, frame: bytes) -> bool:
+        """Send what fits; whether something is left over.
+
+        :raises SpoiledError: the other side asks and does not listen
+        """
+        self._waiting += frame
+        self.flush()
+        if len(self._waiting) > self._most:
+            raise SpoiledError("it asks the platform and does not read the answers")
+        return bool(self._waiting)
+
+    def flush(self) -> bool:
+        """Send on; whether something is left over."""
+        while self._waiting:
+            try:
+                sent = self._sock.send(self._waiting[:CHUNK], socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            except (BlockingIOError, InterruptedError):
+                return True
+            except OSError:  # it is gone: nobody reads on
+                self._waiting.clear()
+                return False
+            del self._waiting[:sent]
+        return False

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import airspace
-from benchmarks import bench_platform, bench_tasks, machine, report
+from benchmarks import bench_guard, bench_platform, bench_tasks, machine, report
 from benchmarks.options import RESULTS, Options, say
 
 BENCHMARKS: dict[str, tuple[Callable[[Options], dict[str, Any]], int]] = {
     # name → what measures it, and how often by default
     "platform": (bench_platform.run, 3),
     "tasks": (bench_tasks.run, 2),
+    "guard": (bench_guard.run, 5),
 }
 SIDES = tuple(bench_platform.SIDES)
 
@@ -59,7 +60,7 @@ def _run(name: str, arguments: argparse.Namespace, scratch: Path) -> dict[str, A
     say(f"{name}: {', '.join(options.sides)}; {repeats} each; load {machine.load():.2f}")
     begun = time.monotonic()
     document = {**machine.describe(), **measure(options), "seconds": round(time.monotonic() - begun)}
-    if set(options.sides) == set(SIDES) and not arguments.dry:
+    if set(options.sides) == set(SIDES) and not (arguments.dry or arguments.quick):
         RESULTS.mkdir(exist_ok=True)
         path = RESULTS / f"{name}.json"
         path.write_text(json.dumps(document, indent=1) + "\n")
@@ -70,7 +71,9 @@ def _run(name: str, arguments: argparse.Namespace, scratch: Path) -> dict[str, A
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=list(BENCHMARKS), help="only this benchmark")
-    parser.add_argument("--quick", action="store_true", help="one sample each, fewer teams: does it work at all?")
+    parser.add_argument(
+        "--quick", action="store_true", help="one sample each, fewer teams: does it work? Stores nothing"
+    )
     parser.add_argument("--repeats", type=int, help="timed starts (platform) or rounds (tasks) of each side")
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES, help="only these; then nothing is stored")
     parser.add_argument("--teams", nargs="+", type=int, metavar="N", help="idle teams to weigh (0 2 4 10)")

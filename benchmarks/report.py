@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 def table(document: Document) -> str:
     """One benchmark's tables, in Markdown."""
-    body = {"platform": _platform, "tasks": _tasks}[document["benchmark"]](document)
+    body = {"platform": _platform, "tasks": _tasks, "guard": _guard}[document["benchmark"]](document)
     return f"{_where(document)}\n\n{body}"
 
 
@@ -77,6 +77,16 @@ def _tasks(document: Document) -> str:
         row = document[key]
         lines.append(_row([key, _number(row["plain_s"]), _number(row["airspace_s"]), _number(row["ratio"], "×")]))
     return "\n".join(lines)
+
+
+def _guard(document: Document) -> str:
+    lines = _header(["median of a request, ms", "without", "with", "the guard adds", "of the server's CPU, ms"])
+    for what, row in document["routes"].items():
+        sides = [_number(row[side]["median_ms"], " ") for side in ("without", "with")]
+        lines.append(
+            _row([what, *sides, _number(row["added"]["median_ms"], " "), _number(row["added"]["cpu_ms"], " ")])
+        )
+    return "\n".join(line.replace(" ms |", " |") for line in lines)
 
 
 def _teams(count: int) -> str:

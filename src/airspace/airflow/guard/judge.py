@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 
 from airspace.access.rules import Action, Kind
 from airspace.access.tasks import STARTING_TOKEN, Instance, Refusal, Token, Turn, may, name_to_write, own_name, standing
-from airspace.airflow.guard.facts import AssetFacts, Facts
+from airspace.airflow.guard.facts import AssetFacts, Facts, Look
 from airspace.airflow.guard.matching import Matched
 from airspace.airflow.guard.routes import Rule, Target
 
@@ -62,6 +62,23 @@ class Judge:
 
         :raises RefusedError: it may not
         """
+        with self._facts.look() as look:
+            return _Hearing(look, self._leeway).verdict(question)
+
+    def visible(self, team: str, answer: Any) -> Any:
+        """A list of assets or of their events without what the team may not read, and without other teams' runs."""
+        with self._facts.look() as look:
+            return _visible(look, team, answer)
+
+
+class _Hearing:
+    """One request before the judge."""
+
+    def __init__(self, facts: Look, leeway: int) -> None:
+        self._facts = facts
+        self._leeway = leeway
+
+    def verdict(self, question: Question) -> Granted:
         if question.rule.target is Target.CONNECTION_TEST:
             return self._connection_test(question)
         instance = self._caller(question)
@@ -167,16 +184,6 @@ class Judge:
             if asset.known and not _may_with(asset, team, Action.POST):
                 raise RefusedError(Refusal.NOT_YOURS, _not_shared(asset.name, team, Action.POST))
 
-    # --- what it is shown --------------------------------------------------------------------------------------------
-
-    def readable(self, team: str, names: set[str]) -> set[str]:
-        """Which of these assets a task of the team may read."""
-        return {asset.name for asset in self._facts.assets(names) if _may_with(asset, team, Action.READ)}
-
-    def own_dags(self, team: str, dag_ids: set[str]) -> set[str]:
-        """Which of these Dags are the team's."""
-        return self._facts.dags_of(team, dag_ids)
-
 
 def emitted(body: Any) -> tuple[set[str], set[str], set[str]]:
     """The names, the addresses and the aliases of assets that a task's report would post events on.
@@ -219,6 +226,25 @@ def _add(found: set[str], value: Any) -> None:
     if not isinstance(value, str):
         raise RefusedError(Refusal.UNCLEAR, "Names and addresses of assets must be strings")
     found.add(value)
+
+
+def _visible(look: Look, team: str, answer: Any) -> Any:
+    if isinstance(answer, list):
+        readable = _readable(look, team, {asset["name"] for asset in answer})
+        return [asset for asset in answer if asset["name"] in readable]
+    events = answer["asset_events"]
+    readable = _readable(look, team, {event["asset"]["name"] for event in events})
+    own = look.dags_of(team, {run["dag_id"] for event in events for run in event["created_dagruns"]})
+    shown = [
+        {**event, "created_dagruns": [run for run in event["created_dagruns"] if run["dag_id"] in own]}
+        for event in events
+        if event["asset"]["name"] in readable
+    ]
+    return {**answer, "asset_events": shown}
+
+
+def _readable(look: Look, team: str, names: set[str]) -> set[str]:
+    return {asset.name for asset in look.assets(names) if _may_with(asset, team, Action.READ)}
 
 
 def _may_with(asset: AssetFacts, team: str, action: Action) -> bool:

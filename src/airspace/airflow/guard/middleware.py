@@ -125,26 +125,10 @@ class ExecutionGuard:
         if matched.rule is not None and matched.rule.target in (Target.ALIAS, Target.ASSET_EVENTS):
 
             async def shown(answer: Any) -> Any:
-                return await run_in_threadpool(visible, self._judge, team, answer)
+                return await run_in_threadpool(self._judge.visible, team, answer)
 
             return rewriting.Transformed(send, shown)
         return send
-
-
-def visible(judge: Judge, team: str, answer: Any) -> Any:
-    """A list of assets or of their events without what the team may not read, and without other teams' runs."""
-    if isinstance(answer, list):
-        readable = judge.readable(team, {asset["name"] for asset in answer})
-        return [asset for asset in answer if asset["name"] in readable]
-    events = answer["asset_events"]
-    readable = judge.readable(team, {event["asset"]["name"] for event in events})
-    own = judge.own_dags(team, {run["dag_id"] for event in events for run in event["created_dagruns"]})
-    shown = [
-        {**event, "created_dagruns": [run for run in event["created_dagruns"] if run["dag_id"] in own]}
-        for event in events
-        if event["asset"]["name"] in readable
-    ]
-    return {**answer, "asset_events": shown}
 
 
 def _announcing(send: Send) -> Send:

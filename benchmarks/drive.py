@@ -41,7 +41,7 @@ def start(peer: Peer, *, fresh: bool = False, first_task: bool = True) -> Start:
         while not watched.step(airflow):
             peer.check()
             if time.time() > begun + PATIENCE:
-                raise PeerError(f"{peer.name} was not ready after {PATIENCE:.0f} s; its logs are in {peer.root}")
+                raise peer.failure(f"not {watched.missing} after {PATIENCE:.0f} s")
             time.sleep(POLL)
     return watched.found
 
@@ -57,6 +57,13 @@ class _Watched:
 
     def __post_init__(self) -> None:
         self.found = Start()
+
+    @property
+    def missing(self) -> str:
+        """What has not happened yet."""
+        return (
+            "ready" if self.found.ready is None else "done with its first task" if self.run_id else "aware of its Dag"
+        )
 
     def step(self, airflow: Airflow) -> bool:
         """Ask once; whether everything that was wanted has happened."""
@@ -85,7 +92,7 @@ class _Watched:
             if task.state == "success" and task.end is not None:
                 self.found.first_success = self._seconds(task.end.timestamp())
             elif task.state in ("failed", "upstream_failed"):
-                raise PeerError(f"the first task of {self.peer.name} failed; its logs are in {self.peer.root}")
+                raise self.peer.failure("its first task failed")
 
     def _seconds(self, moment: float) -> float:
         return round(moment - self.begun, 2)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import socket
 import sys
+import tempfile
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,6 +117,14 @@ class Peer(ABC):
     def memory(self) -> measure.Memory:
         """What it uses now."""
         return measure.memory(self.pids())
+
+    def failure(self, what: str) -> PeerError:
+        """An error that says what did not happen, with its logs put where they outlive it."""
+        kept = Path(tempfile.mkdtemp(prefix=f"bench-failed-{self.name}-", dir="/tmp"))
+        for folder in (self.root / "logs", self.home / "logs"):
+            if folder.is_dir():
+                shutil.copytree(folder, kept / folder.parent.name, symlinks=True)
+        return PeerError(f"{self.name}: {what}; its logs are in {kept}")
 
     def remove(self) -> None:
         """Stop it and remove all its files."""

@@ -1,6 +1,6 @@
 """Airflow's own example Dags: which of them take part, and how one deployment's outcome is taken down.
 
-Used twice, on plain Airflow by ``record_plain.py`` and on ours by ``test_examples_of_airflow.py``: the same calls over the
+Used twice, on plain Airflow by ``record_plain.py``, on ours by ``test_examples_of_airflow.py``: the same calls over the
 public REST API, so that the two outcomes can be compared.
 """
 

@@ -41,6 +41,10 @@ class AccessMiddleware:
         if scope["method"] == "POST" and scope["path"].endswith("/auth/login"):
             # Airflow deletes the cookie of a session that has ended, also when this very answer brings a new one.
             scope = request_scope.without_header(scope, b"cookie")
+        if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
+            # No name holds one, and the database would fail over it.
+            await JSONResponse({"detail": "Not Found"}, 404)(scope, receive, send)
+            return
         seen = view_as.enter(scope)
         if isinstance(seen, (JSONResponse, RedirectResponse)):
             await seen(scope, receive, send)

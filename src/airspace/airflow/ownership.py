@@ -1,4 +1,8 @@
-"""Whose is it: teams of Dags and assets, and the rows that belong to given teams, read from Airflow's tables."""
+"""Whose is it: teams of Dags and assets, and the rows that belong to given teams, read from Airflow's tables.
+
+What decides is read from the tables themselves and not through mapped classes, which show a reader only a part of them
+(see :mod:`airspace.airflow.visible_rows`): a decision about whose something is must see all who claim it.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow.models import Connection, DagModel, Pool, Variable
-from airflow.models.asset import AssetModel, DagScheduleAssetReference, TaskOutletAssetReference
+from airflow.models.asset import (
+    AssetModel,
+    DagScheduleAssetReference,
+    TaskInletAssetReference,
+    TaskOutletAssetReference,
+)
 from airflow.models.team import Team, dag_bundle_team_association_table
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, union
 
 from airspace.access.rules import Resource
 from airspace.access.table import Kind
 from airspace.backends.tables import asset_grants
 
 _bundle_team = dag_bundle_team_association_table.c
+_dag = DagModel.__table__.c
+_asset = AssetModel.__table__.c
+_OUTLET, _SCHEDULE, _INLET = (
+    reference.__table__ for reference in (TaskOutletAssetReference, DagScheduleAssetReference, TaskInletAssetReference)
+)
 
 NAME_AND_TEAM: dict[Kind, tuple[Any, Any]] = {
     Kind.CONNECTION: (Connection.conn_id, Connection.team_name),
@@ -27,15 +41,12 @@ NAME_AND_TEAM: dict[Kind, tuple[Any, Any]] = {
 
 def team_of_dag(dag_id: str, session: Any) -> str | None:
     """The team of a Dag, past Airflow's cache: a Dag that has just appeared is its team's at once."""
-    return session.scalar(_dag_teams().where(DagModel.dag_id == dag_id).with_only_columns(_bundle_team.team_name))
+    return session.scalar(_dag_teams().where(_dag.dag_id == dag_id).with_only_columns(_bundle_team.team_name))
 
 
 def dag_ids(teams: Iterable[str] | None, session: Any) -> set[str]:
     """The Dags of these teams; None: all Dags, also those of no team."""
-    ask: Any = select(DagModel.dag_id)
-    if teams is not None:
-        ask = _dag_teams().where(_bundle_team.team_name.in_(list(teams)))
-    return set(session.scalars(ask))
+    return set(session.scalars(select(_dag.dag_id) if teams is None else dags_of(teams)))
 
 
 def names(kind: Kind, teams: Iterable[str] | None, session: Any) -> set[str]:
@@ -77,28 +88,30 @@ class AssetPlace:
 
 
 def assets_near(teams: Iterable[str], session: Any) -> dict[int, AssetPlace]:
-    """The assets that Dags of these teams touch or that are shared with these teams."""
+    """The assets that Dags of these teams produce or start by, or that are shared with these teams."""
     mine = list(teams)
-    touched = [
-        select(reference.asset_id).where(reference.dag_id.in_(dags_of(mine)))
-        for reference in (TaskOutletAssetReference, DagScheduleAssetReference)
-    ]
-    shared = select(AssetModel.id).join(asset_grants, asset_grants.c.asset == AssetModel.name)
-    ask = select(AssetModel.id).where(
-        or_(
-            *(AssetModel.id.in_(ids) for ids in touched),
-            AssetModel.id.in_(shared.where(asset_grants.c.consumer.in_(mine))),
-        )
-    )
-    return asset_places(set(session.scalars(ask)), session)
+    shared = select(asset_grants.c.asset).where(asset_grants.c.consumer.in_(mine))
+    near = or_(_asset.id.in_(touched_by(mine, _OUTLET, _SCHEDULE)), _asset.name.in_(shared))
+    return asset_places(set(session.scalars(select(_asset.id).where(near))), session)
+
+
+def mentioned_assets(teams: Iterable[str]) -> Any:
+    """A subquery of the assets that Dags of these teams name in any way."""
+    return touched_by(teams, _OUTLET, _SCHEDULE, _INLET)
+
+
+def touched_by(teams: Iterable[str], *references: Any) -> Any:
+    """A subquery of the assets that Dags of these teams refer to in these tables."""
+    mine = dags_of(teams)
+    return union(*(select(table.c.asset_id).where(table.c.dag_id.in_(mine)) for table in references))
 
 
 def asset_places(ids: Iterable[int], session: Any) -> dict[int, AssetPlace]:
     """Whose each existing one of these assets is."""
     wanted = list(ids)
-    asset_names = dict(session.execute(select(AssetModel.id, AssetModel.name).where(AssetModel.id.in_(wanted))).all())
-    producers = _claims(TaskOutletAssetReference, wanted, session)
-    started = _claims(DagScheduleAssetReference, wanted, session)
+    asset_names = dict(session.execute(select(_asset.id, _asset.name).where(_asset.id.in_(wanted))).all())
+    producers = _claims(_OUTLET, wanted, session)
+    started = _claims(_SCHEDULE, wanted, session)
     grants: dict[tuple[str, str], set[str]] = defaultdict(set)
     for row in session.execute(select(asset_grants).where(asset_grants.c.asset.in_(list(asset_names.values())))):
         grants[row.asset, row.team].add(row.consumer)
@@ -117,14 +130,14 @@ def _place(name: str, claims: list[str], grants: dict[tuple[str, str], set[str]]
 
 def _claims(reference: Any, ids: list[int], session: Any) -> dict[int, list[str]]:
     """The teams whose Dags refer to each asset, whoever did so first in front."""
-    since = func.min(reference.created_at)
+    since = func.min(reference.c.created_at)
     ask = (
-        select(reference.asset_id, _bundle_team.team_name)
-        .join(DagModel, DagModel.dag_id == reference.dag_id)
-        .join(dag_bundle_team_association_table, _bundle_team.dag_bundle_name == DagModel.bundle_name)
-        .where(reference.asset_id.in_(ids))
-        .group_by(reference.asset_id, _bundle_team.team_name)
-        .order_by(reference.asset_id, since, _bundle_team.team_name)
+        select(reference.c.asset_id, _bundle_team.team_name)
+        .join(DagModel.__table__, _dag.dag_id == reference.c.dag_id)
+        .join(dag_bundle_team_association_table, _bundle_team.dag_bundle_name == _dag.bundle_name)
+        .where(reference.c.asset_id.in_(ids))
+        .group_by(reference.c.asset_id, _bundle_team.team_name)
+        .order_by(reference.c.asset_id, since, _bundle_team.team_name)
     )
     found: dict[int, list[str]] = defaultdict(list)
     for asset_id, team in session.execute(ask):
@@ -133,16 +146,9 @@ def _claims(reference: Any, ids: list[int], session: Any) -> dict[int, list[str]
 
 
 def dags_of(teams: Iterable[str]) -> Any:
-    """A subquery of the Dags of these teams, over tables alone: no filter on mapped classes reaches into it."""
-    dag = DagModel.__table__.c
-    return (
-        select(dag.dag_id)
-        .join(dag_bundle_team_association_table, _bundle_team.dag_bundle_name == dag.bundle_name)
-        .where(_bundle_team.team_name.in_(sorted(teams)))
-    )
+    """A subquery of the Dags of these teams."""
+    return _dag_teams().where(_bundle_team.team_name.in_(sorted(teams)))
 
 
 def _dag_teams() -> Any:
-    return select(DagModel.dag_id).join(
-        dag_bundle_team_association_table, _bundle_team.dag_bundle_name == DagModel.bundle_name
-    )
+    return select(_dag.dag_id).join(dag_bundle_team_association_table, _bundle_team.dag_bundle_name == _dag.bundle_name)

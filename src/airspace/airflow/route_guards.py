@@ -183,7 +183,7 @@ def _check(kind: Kind, team: str | None, names: list[str], user: Any, method: st
         ask(method="PUT", user=user, details=_DETAILS[kind](names[0], team))
     if team is not None and reach is not None and team not in reach:
         raise _FORBIDDEN
-    if method == "POST" or team is not None:
+    if team is not None or (method == "POST" and reach is None):
         _fit(kind, team, names, creating=method == "POST")
 
 
@@ -251,7 +251,7 @@ def _check_bulk(request: Any, user: Any, kind: Kind) -> None:
             team = None if isinstance(entity, str) else entity.team_name
             if reach is not None and not _theirs(kind, name, entity, reach):
                 raise _FORBIDDEN
-            if action.action.value == "create" or team is not None:
+            if team is not None or (action.action.value == "create" and reach is None):
                 _fit(kind, team, [name], creating=action.action.value == "create")
 
 

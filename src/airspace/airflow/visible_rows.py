@@ -1,10 +1,10 @@
-"""The rows that a reader's session yields: a second wall below the filters of the single routes.
+"""The rows that a reader's sessions yield: a second wall below the filters of the single routes.
 
 Airflow's own filters end at the rows of a list. What hangs on a row (the Dags that an asset starts, the runs that an
 event made, the newest event of an asset) it loads for everyone alike. So while somebody reads who may not read all, the
-session of that request adds a condition to each SELECT, also in subqueries and where relationships are loaded.
-SQLAlchemy offers this for the purpose (``with_loader_criteria``). Requests that write are left alone: they must see the
-consumers of an event to wake them, and they ask for each thing by its name.
+sessions of that request add a condition to each SELECT, also in subqueries and where relationships are loaded.
+SQLAlchemy offers this for the purpose (``do_orm_execute`` and ``with_loader_criteria``). Requests that write are left
+alone: they must see the consumers of an event to wake them, and they ask for each thing by its name.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from airflow.models.asset import (
     AssetAliasModel,
     AssetDagRunQueue,
     AssetEvent,
+    AssetModel,
     AssetPartitionDagRun,
     AssetWatcherModel,
     DagScheduleAssetAliasReference,
@@ -32,9 +33,11 @@ from airflow.models.asset_state_store import AssetStateStoreModel
 from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
+from airflow.models.team import Team
+from airflow.utils.session import create_session
 from fastapi import Depends, Request
 from sqlalchemy import and_, event, or_, select
-from sqlalchemy.orm import with_loader_criteria
+from sqlalchemy.orm import Session, with_loader_criteria
 from sqlalchemy.orm.attributes import set_committed_value
 
 from airspace.access.table import Action, Kind
@@ -54,6 +57,8 @@ _BY_DAG: tuple[tuple[Any, str], ...] = (
     (AssetDagRunQueue, "target_dag_id"),
     (AssetPartitionDagRun, "target_dag_id"),
 )
+_READER = "reader"
+_ABOUT_ASSETS = ("sset", "dependencies", "structure")  # routes that also read of assets, or of what hangs on them
 _SOURCE = ("source_dag_id", "source_task_id", "source_run_id", "source_map_index")
 
 
@@ -67,7 +72,7 @@ class Assets:
 
 
 def install(overrides: dict[Any, Any]) -> None:
-    """Put it where every route of Airflow's gets its session."""
+    """Learn in each request who reads, and add the conditions wherever a session of Airflow's then reads."""
     original = dependency_of(SessionDep)
 
     # ``partial`` makes another object of it: the original itself would be overridden again, for ever.
@@ -76,12 +81,14 @@ def install(overrides: dict[Any, Any]) -> None:
         user: security.GetUserDep,
         session: Any = Depends(partial(original), scope="function"),  # noqa: B008 # FastAPI's way
     ) -> Any:
-        reach = get_auth_manager().teams_where(user, Action.READ, Kind.DAG)
-        if reach is not None and _reads(request):
-            _watch(session, user, reach, about_assets="sset" in request.scope["path"])
+        if _reads(request):
+            _limit(user, request.scope["path"])
         return session
 
     overrides[original] = readers_session
+    for name, listener in (("do_orm_execute", _narrow), ("loaded_as_persistent", _hide)):
+        if not event.contains(Session, name, listener):
+            event.listen(Session, name, listener)
 
 
 def event_clause(user: Any, scope: Any) -> Any:
@@ -121,38 +128,73 @@ def _reads(request: Request) -> bool:
     return request.method in ("GET", "HEAD") or request.scope["path"].endswith("/materialize")
 
 
-def _watch(session: Any, user: Any, reach: set[str], *, about_assets: bool) -> None:
-    options: list[Any] = []
-
-    def narrow(state: Any) -> None:
-        if not state.is_select or state.is_column_load or state.is_relationship_load:
-            return  # relationships carry the options of the statement that loads them
-        if not options:
-            options.extend(_options(user, reach, about_assets=about_assets))
-        state.statement = state.statement.options(*options)
-
-    event.listen(session, "do_orm_execute", narrow)
-    if about_assets:
-        event.listen(session, "loaded_as_persistent", _hider(user))
+def _limit(user: Any, path: str) -> None:
+    reach = get_auth_manager().teams_where(user, Action.READ, Kind.DAG)
+    if reach is not None and _READER not in notes():
+        notes()[_READER] = _Reader(user, reach, about_assets=any(word in path for word in _ABOUT_ASSETS))
 
 
-def _options(user: Any, reach: set[str], *, about_assets: bool) -> list[Any]:
-    mine = ownership.dags_of(reach)
-    found = [with_loader_criteria(of, getattr(of, name).in_(mine), include_aliases=True) for of, name in _BY_DAG]
-    if not about_assets:
-        return [*found, with_loader_criteria(AssetEvent, _own_events(reach), include_aliases=True)]
-    assets = assets_of(user)
-    own = list(assets.own)
-    state_store = or_(AssetStateStoreModel.asset_id.in_(own), AssetStateStoreModel.last_updated_by_dag_id.in_(mine))
-    events = or_(_own_events(reach), *_shown_events(assets))
-    for of, clause in (
-        (AssetEvent, events),
+@dataclass
+class _Reader:
+    """Who reads in the running request, who may not read all; and the conditions, made when they are first needed."""
+
+    user: Any
+    reach: set[str]
+    about_assets: bool
+    options: list[Any] | None = None
+    own_dags: set[str] | None = None
+
+
+def _narrow(state: Any) -> None:
+    """SQLAlchemy calls this for each statement of any session; a session also reads for others than the routes."""
+    reader: _Reader | None = notes().get(_READER)
+    if reader is None or not state.is_select or state.is_column_load or state.is_relationship_load:
+        return  # relationships carry the options of the statement that loads them
+    if any(mapper.class_ is Team for mapper in state.all_mappers):
+        return  # whose a Dag is, which Airflow keeps for other requests as well
+    if reader.options is None:
+        reader.options = []  # what is read to make them is read whole
+        reader.options = _options(reader)
+    state.statement = state.statement.options(*reader.options)
+
+
+def _hide(_session: Any, loaded: Any) -> None:
+    """Takes the source from events of other teams' Dags, in what was loaded and not in the table."""
+    if not isinstance(loaded, AssetEvent) or loaded.source_dag_id is None:
+        return
+    reader: _Reader | None = notes().get(_READER)
+    if reader is None:
+        return
+    if reader.own_dags is None:
+        with create_session(scoped=False) as session:
+            reader.own_dags = ownership.dag_ids(reader.reach, session)
+    if loaded.source_dag_id not in reader.own_dags:
+        for name in _SOURCE:
+            set_committed_value(loaded, name, -1 if name == "source_map_index" else None)
+
+
+def _options(reader: _Reader) -> list[Any]:
+    mine = ownership.dags_of(reader.reach)
+    criteria = [(of, getattr(of, name).in_(mine)) for of, name in _BY_DAG]
+    if reader.about_assets:
+        criteria += _asset_criteria(reader, mine)
+    else:
+        criteria.append((AssetEvent, _own_events(reader.reach)))
+    return [with_loader_criteria(of, clause, include_aliases=True) for of, clause in criteria]
+
+
+def _asset_criteria(reader: _Reader, mine: Any) -> list[tuple[Any, Any]]:
+    assets = assets_of(reader.user)
+    own, readable = list(assets.own), list(assets.readable)
+    writer = AssetStateStoreModel.last_updated_by_dag_id
+    named = AssetModel.id.in_(ownership.mentioned_assets(reader.reach))
+    return [
+        (AssetModel, or_(AssetModel.id.in_(readable), named)),
+        (AssetEvent, or_(_own_events(reader.reach), *_shown_events(assets))),
         (AssetWatcherModel, AssetWatcherModel.asset_id.in_(own)),
-        (AssetStateStoreModel, state_store),
-        (AssetAliasModel, AssetAliasModel.id.in_(aliases_of(reach, own))),
-    ):
-        found.append(with_loader_criteria(of, clause, include_aliases=True))
-    return found
+        (AssetStateStoreModel, or_(writer.in_(mine), and_(writer.is_(None), AssetStateStoreModel.asset_id.in_(own)))),
+        (AssetAliasModel, AssetAliasModel.id.in_(aliases_of(reader.reach, own))),
+    ]
 
 
 def aliases_of(reach: set[str], own: list[int]) -> Any:
@@ -174,19 +216,3 @@ def _shown_events(assets: Assets) -> list[Any]:
         owners = AssetEvent.source_dag_id.in_(ownership.dags_of([owner]))
         shown.append(and_(AssetEvent.asset_id.in_(list(ids)), or_(nobodys, owners)))
     return shown
-
-
-def _hider(user: Any) -> Any:
-    """Takes the source from events of other teams' Dags, in what was loaded and not in the table."""
-
-    def hide(_session: Any, loaded: Any) -> None:
-        if not isinstance(loaded, AssetEvent) or loaded.source_dag_id is None:
-            return
-        known = notes().get("own dags")
-        if known is None:
-            known = notes()["own dags"] = get_auth_manager().get_authorized_dag_ids(user=user)
-        if loaded.source_dag_id not in known:
-            for name in _SOURCE:
-                set_committed_value(loaded, name, -1 if name == "source_map_index" else None)
-
-    return hide

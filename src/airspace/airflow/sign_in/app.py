@@ -6,6 +6,7 @@ import logging
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from airflow.api_fastapi.app import AUTH_MANAGER_FASTAPI_APP_PREFIX, get_cookie_path
 from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
@@ -19,6 +20,8 @@ from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
 from airspace.access.service import SignIn, Throttle, TooManyAttemptsError, WrongCredentialsError
+from airspace.access.views import as_seen_by
+from airspace.airflow import view_as
 from airspace.airflow.sign_in.headers import SecurityHeadersMiddleware
 from airspace.airflow.sign_in.pages import Notice, render
 from airspace.airflow.sign_in.requests import is_cross_site, read_credentials, read_form, safe_next
@@ -44,6 +47,7 @@ def create_app(manager: Any) -> FastAPI:
     app.add_api_route("/token", doors.token, methods=["POST"], status_code=201)
     app.add_api_route("/token/cli", doors.token_cli, methods=["POST"], status_code=201)
     app.add_api_route("/whoami", whoami, methods=["GET"])
+    app.add_api_route("/as/{name}", doors.look, methods=["GET"])
     return app
 
 
@@ -106,6 +110,13 @@ class _Doors:
             return RedirectResponse(f"{AUTH_MANAGER_FASTAPI_APP_PREFIX}/login", 303)
         return render("no_team.html", name=user.get_name(), home=get_cookie_path())
 
+    def look(self, name: str, user: GetUserDep) -> Response:
+        """Into the read-only view of what that user sees; the same refusal for a user who does not exist."""
+        target = self._manager.users.principal(name)
+        if target is None or as_seen_by(user.principal, target) is None:
+            raise HTTPException(404, "There is no such user, or you may not look through their eyes.")
+        return RedirectResponse(f"{get_cookie_path().rstrip('/')}{view_as.PREFIX}{quote(name)}/", 303)
+
     async def token(self, request: Request) -> dict[str, str]:
         """An API token for scripts, from a user name and a password."""
         return await self._token(request, "jwt_expiration_time")
@@ -155,6 +166,7 @@ def whoami(user: GetUserDep) -> dict[str, Any]:
     principal: Principal = user.principal
     support = principal.support_role if principal.platform_role == "support" else None
     return {
+        **({"seen_by": user.signed_in, "read_only": True} if user.signed_in else {}),
         "name": principal.name,
         "platform_role": principal.platform_role,
         "support_role": support,

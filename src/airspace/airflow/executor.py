@@ -23,7 +23,7 @@ from airflow.utils.state import TaskInstanceState
 
 from airspace.airflow import executor_worker
 from airspace.airflow.executor_pool import Ended, WorkerPool
-from airspace.airflow.executor_queue import UNLIMITED, held_back, next_in_line
+from airspace.airflow.executor_queue import held_back, next_in_line
 from airspace.airflow.executor_worker import Job
 from airspace.airflow.live_teams import LiveTeams
 from airspace.airflow.task_presence import TaskPresence
@@ -33,7 +33,10 @@ from airspace.platform import bells
 
 WAIT = 0.5
 GRACE = 8.0  # for tasks to clean up when the platform stops; the process manager's patience is longer
-PLATFORM = ""  # whom a connection test is for that belongs to no team
+CALLBACKS_ARE_OFF = (
+    "Callbacks that Airflow runs outside a task (deadlines) are off on this platform."
+    " A task's own callbacks run with the task, a Dag's own in a process of its team's."
+)
 
 
 class TeamExecutor(BaseExecutor):
@@ -41,8 +44,10 @@ class TeamExecutor(BaseExecutor):
 
     is_local = True
     supports_multi_team = True
+    # Taken so that they can be refused with a reason; Airflow itself would only fail on them.
     supports_callbacks = True
-    supports_connection_test = True
+    # Airflow tells the user at once. Both would run what a team chose, and get a sandbox before they are switched on.
+    supports_connection_test = False
     # The API server reads the logs from the shared folder; Airflow's log server would listen on every address.
     serve_logs = False
 
@@ -67,9 +72,6 @@ class TeamExecutor(BaseExecutor):
         """Start what may start."""
         self._hand_out()
 
-    def trigger_connection_tests(self) -> None:
-        """They are handed out with everything else."""
-
     @property
     def slots_available(self) -> int:
         """How much more the scheduler may queue. What waits for its own team's slots takes nobody else's place."""
@@ -78,14 +80,13 @@ class TeamExecutor(BaseExecutor):
     @property
     def slots_occupied(self) -> int:
         """What runs, and what waits for room that any team could use."""
-        queued = len(self.queued_tasks) + len(self.queued_callbacks) + len(self.queued_connection_tests)
-        return len(self.running) + max(0, queued - self._held)
+        return len(self.running) + max(0, len(self.queued_tasks) - self._held)
 
     def _hand_out(self) -> None:
         self._teams.refresh()
         waiting = self._waiting()
         running = self._running_by_team()
-        slots = {team.name: team.slots for team in self._teams.all()} | {PLATFORM: UNLIMITED}
+        slots = {team.name: team.slots for team in self._teams.all()}
         free = self.parallelism - len(self.running)
         for team, workload in next_in_line(waiting, running, slots, free, list(self._served)):
             self._start_workload(team, workload)
@@ -94,17 +95,16 @@ class TeamExecutor(BaseExecutor):
         self._held = held_back(waiting, running, slots)
 
     def _waiting(self) -> dict[str, list[Any]]:
-        """Team → its queued work: callbacks first, as they finish what ran, then tasks by priority, then arrival."""
-        tasks = [workload for _, workload in self.order_queued_tasks_by_priority()]
+        """Team → its queued tasks by priority, then arrival."""
+        for callback in list(self.queued_callbacks.values()):
+            self._refuse(callback, CALLBACKS_ARE_OFF)
         waiting: dict[str, list[Any]] = defaultdict(list)
-        for workload in (*self.queued_callbacks.values(), *tasks):
+        for _, workload in self.order_queued_tasks_by_priority():
             team = self._owner(workload.bundle_info.name)
             if team is not None:
                 waiting[team.name].append(workload)
             elif self._teams.reachable:  # else it waits until the database answers
-                self._refuse(workload)
-        for test in self.queued_connection_tests.values():
-            waiting[self._team_of_connection(test.connection_id)].append(test)
+                self._refuse(workload, _no_team(workload.bundle_info.name))
         return waiting
 
     def _owner(self, bundle: str) -> TeamRow | None:
@@ -114,15 +114,11 @@ class TeamExecutor(BaseExecutor):
             team = self._teams.of_bundle(bundle)
         return team
 
-    def _team_of_connection(self, connection_id: str) -> str:
-        owner, dot, _ = connection_id.partition(".")
-        return owner if dot and any(team.name == owner for team in self._teams.all()) else PLATFORM
-
     def _running_by_team(self) -> dict[str, int]:
         running: dict[str, int] = {}
         for key in self.running:
-            team = self._team_of.get(key, PLATFORM)
-            running[team] = running.get(team, 0) + 1
+            if (team := self._team_of.get(key)) is not None:
+                running[team] = running.get(team, 0) + 1
         return running
 
     def _start_workload(self, team: str, workload: Any) -> None:
@@ -139,19 +135,15 @@ class TeamExecutor(BaseExecutor):
     def _unqueue(self, key: Any) -> None:
         self.queued_tasks.pop(key, None)
         self.queued_callbacks.pop(key, None)
-        self.queued_connection_tests.pop(key, None)
 
-    def _refuse(self, workload: Any) -> None:
-        """A workload of no team never runs; its author is told in the task's log and in the event log."""
-        reason = (
-            f"Bundle {workload.bundle_info.name!r} belongs to no team, so nothing of it runs."
-            " Name the team in a team file and run `airspace apply`."
-        )
+    def _refuse(self, workload: Any, reason: str) -> None:
+        """It never runs; its author is told in the task's log and in the event log."""
         self._unqueue(workload.key)
         self.log_task_event(event="airspace refused", extra=reason, ti_key=workload.key)
         # The scheduler stores these through weak references: without another one the row would be empty.
         self._kept.extend(self._task_event_logs)
-        _write_log(workload.log_path, reason)
+        if isinstance(workload, workloads.ExecuteTask):
+            _write_log(workload.log_path, reason)
         self._finish(workload.key, workload.failure_state, reason)
 
     # --- what ends -------------------------------------------------------------------------------------------------
@@ -237,6 +229,13 @@ def _warm() -> None:
     from airflow.sdk.listener import get_listener_manager
 
     get_listener_manager()
+
+
+def _no_team(bundle: str) -> str:
+    return (
+        f"Bundle {bundle!r} belongs to no team, so nothing of it runs."
+        " Name the team in a team file and run `airspace apply`."
+    )
 
 
 def _write_log(log_path: str | None, event: str) -> None:

@@ -8,8 +8,6 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-UNLIMITED = 1 << 30
-
 
 def next_in_line(
     waiting: Mapping[str, Sequence[T]],

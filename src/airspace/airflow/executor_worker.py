@@ -20,7 +20,6 @@ from typing import Any, NoReturn
 import httpx
 import structlog
 from airflow.executors import workloads
-from airflow.executors.base_executor import BaseExecutor
 from airflow.sdk.api.client import Client
 from pydantic import TypeAdapter
 from setproctitle import setproctitle
@@ -39,7 +38,7 @@ _workload: TypeAdapter[Any] = TypeAdapter(workloads.ExecutorWorkload)
 
 @dataclass(frozen=True)
 class Job:
-    """What is sent to a worker: a workload and the team that it is done for ("" is the platform itself)."""
+    """What is sent to a worker: a workload and the team that it is done for."""
 
     team: str
     workload: Any
@@ -89,10 +88,8 @@ def serve(link: socket.socket, server: str, layout: HomeLayout, presence: TaskPr
 
 
 def _do(job: Job, work: Work) -> None:
-    setproctitle(f"airspace supervisor: {job.team or 'platform'} {job.workload.display_name}")
-    bundle = getattr(job.workload, "bundle_info", None)
-    base = dict(os.environ)
-    values = team_environment(work.layout, bundle.name, job.team, base) if bundle else base
+    setproctitle(f"airspace supervisor: {job.team} {job.workload.display_name}")
+    values = team_environment(work.layout, job.workload.bundle_info.name, job.team, dict(os.environ))
     try:
         with environment(values):
             _run(job, work)
@@ -105,10 +102,8 @@ def _do(job: Job, work: Work) -> None:
 
 def _run(job: Job, work: Work) -> None:
     work.check_guard()
-    if not isinstance(job.workload, workloads.ExecuteTask):
-        title = f"airspace supervisor: {job.team or 'platform'} {job.workload.display_name}"
-        BaseExecutor.run_workload(job.workload, server=work.server, proctitle=title)
-        return
+    if not isinstance(job.workload, workloads.ExecuteTask):  # Airflow would run it right here, beside the tokens
+        raise TypeError(f"{type(job.workload).__name__} is not a task, and nothing else is run")
     started: Callable[[int], None] = lambda pid: work.say(child=pid)  # noqa: E731
     assignment = supervision.Assignment(job.workload, job.team, started, partial(work.say, stored=True))
     with work.presence.hold(str(job.workload.ti.id), job.team):

@@ -15,7 +15,7 @@ from typing import Any
 
 from airspace.airflow.asset_claims import Claims, Use
 from airspace.airflow.parse_limits import ParseLimits
-from airspace.airflow.parse_shape import ASSETS, TYPE, VAR, Known, Shape, asset_body
+from airspace.airflow.parse_shape import ASSETS, TYPE, VAR, Known, Shape, asset_body, tag
 from airspace.airflow.refusals import Refusal, quoted
 
 DEFAULT_POOL = "default_pool"
@@ -99,7 +99,7 @@ def assets_in(node: Any) -> Iterator[dict[str, Any]]:
         if isinstance(found, list):
             waiting.extend(reversed(found))
         elif isinstance(found, dict):
-            if found.get(TYPE) == "asset":
+            if tag(found) == "asset":
                 yield asset_body(found)
             else:
                 waiting.extend(reversed(list(found.values())))
@@ -187,7 +187,7 @@ class _Values:
             node = waiting.pop()
             if isinstance(node, list):
                 waiting.extend(node)
-            elif isinstance(node, dict) and node.get(TYPE) not in ASSETS:
+            elif isinstance(node, dict) and tag(node) not in ASSETS:
                 if "delta" in node and not _pauses(node["delta"]):
                     yield Refusal(
                         "schedule-pace", place, "is scheduled without a second's pause", "use a longer interval"

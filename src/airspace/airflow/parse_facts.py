@@ -35,9 +35,9 @@ def other_dags(bundle: str, rel_path: str, session: Any) -> int:
 
 
 def pools(team: str, session: Any) -> dict[str, int]:
-    """The pools that the team's tasks may name: its own, by either name, and the deployment's; with their slots."""
-    ask = select(Pool.pool, Pool.slots).where(or_(Pool.team_name == team, Pool.team_name.is_(None)))
-    found = {name: slots if slots >= 0 else 2**31 - 1 for name, slots in session.execute(ask)}
+    """The team's pools by either name, with their slots. One of the whole deployment is no team's place to be."""
+    rows = session.execute(select(Pool.pool, Pool.slots).where(Pool.team_name == team))
+    found = {name: slots if slots >= 0 else 2**31 - 1 for name, slots in rows}  # Airflow writes -1 for no limit
     return found | {name.removeprefix(f"{team}."): slots for name, slots in found.items()}
 
 

@@ -119,7 +119,10 @@ class Shape:
 
     def refusals(self) -> Iterator[Refusal]:
         """Everything that is wrong with the structure."""
-        yield from self._fields(self.dag, self.known.dag_fields, self.place())
+        wrong = list(self._fields(self.dag, self.known.dag_fields, self.place()))
+        yield from wrong
+        if wrong:  # the rest relies on it
+            return
         if not isinstance(self.dag.get("dag_id"), str) or not isinstance(self.dag.get("tasks"), list):
             yield Refusal("shape", self.place(), "has no id, or no list of tasks", "let Airflow serialize it")
             return
@@ -150,6 +153,10 @@ class Shape:
                     "let Airflow serialize it",
                 )
 
+    @property
+    def _schedule_kinds(self) -> frozenset[str]:
+        return self.known.schedule_classes | VALUES | CONTAINERS
+
     # --- tasks -------------------------------------------------------------------------------------------------------
 
     def _task(self, raw: Any) -> Iterator[Refusal]:
@@ -164,11 +171,16 @@ class Shape:
             return
         templates = task.get("template_fields", [])
         templates = templates if isinstance(templates, list) else []
-        yield from self._fields(task, self.known.task_fields, place)
-        yield from self._own_fields(task, templates, self.known.not_fields, place)
         # What a mapped task is given once and for all. Here a time may be an object, what decides on others may not.
         settled = {key: value for key, value in partial.items() if key in DECIDING or not _is_object(value)}
-        yield from self._fields(settled, self.known.task_fields, place)
+        wrong = [
+            *self._fields(task, self.known.task_fields, place),
+            *self._fields(settled, self.known.task_fields, place),
+        ]
+        yield from wrong
+        if wrong:
+            return
+        yield from self._own_fields(task, templates, self.known.not_fields, place)
         yield from self._own_fields(partial, templates, frozenset(), place)
         yield from self._params(task.get("params"), place)
 
@@ -202,7 +214,7 @@ class Shape:
             yield Refusal("assets", place, "has inlets or outlets that are no list", "let Airflow serialize it")
             return
         for port in ports:
-            if _is_object(port) and port[TYPE] in ASSETS:
+            if tag(port) in ASSETS:
                 yield from self._asset(port, place)
             else:
                 yield from self._encoded(port, place)
@@ -219,7 +231,7 @@ class Shape:
                 continue
             if not isinstance(node, dict):
                 continue
-            kind, body = node.get(TYPE), node.get(VAR)
+            kind, body = tag(node), node.get(VAR)
             if kind in ASSETS:
                 yield from self._asset(node, place)
             elif kind == "dict" and isinstance(body, dict):
@@ -230,8 +242,8 @@ class Shape:
                 waiting.extend(body.get(key) for key in ("default", "description", "schema", "source"))
             elif kind == "mapped_argument" and isinstance(body, dict) and isinstance(body.get("input"), dict):
                 waiting.append(body["input"].get("value"))
-            elif not isinstance(kind, str) or kind not in VALUES or VAR not in node:
-                yield Refusal("object", place, f"holds an object of the kind {quoted(kind)}", _NO_OBJECT)
+            elif kind not in VALUES or VAR not in node:
+                yield Refusal("object", place, f"holds an object of the kind {quoted(node.get(TYPE))}", _NO_OBJECT)
 
     def _params(self, params: Any, place: str) -> Iterator[Refusal]:
         pairs = list(params.items()) if isinstance(params, dict) else params
@@ -255,17 +267,15 @@ class Shape:
             if isinstance(node, list):
                 waiting.extend((item, False) for item in node)
             elif isinstance(node, dict):
-                kind = node.get(TYPE)
-                if isinstance(kind, str) and kind in ASSETS:
+                kind = tag(node)
+                if kind in ASSETS:
                     yield from self._asset(node, place)
                     continue
-                if (TYPE in node or object_wanted) and (
-                    not isinstance(kind, str) or kind not in self.known.schedule_classes | VALUES | CONTAINERS
-                ):
+                if (TYPE in node or object_wanted) and kind not in self._schedule_kinds:
                     yield Refusal(
                         "schedule-class",
                         place,
-                        f"has a schedule of the class {quoted(kind)}, which is"
+                        f"has a schedule of the class {quoted(node.get(TYPE))}, which is"
                         " neither Airflow's nor installed on this platform",
                         _NO_CLASS,
                     )
@@ -278,8 +288,8 @@ class Shape:
         waiting: list[Any] = [node]
         while waiting:
             found = waiting.pop()
-            kind = found.get(TYPE) if isinstance(found, dict) else None
-            body = asset_body(found) if isinstance(kind, str) and kind in ASSETS else None
+            kind = tag(found)
+            body = asset_body(found) if kind in ASSETS else None
             if not isinstance(body, dict):
                 yield Refusal("assets", place, "names an asset that is none", "let Airflow serialize it")
             elif kind in ("asset_any", "asset_all"):
@@ -334,6 +344,12 @@ def kind_of(value: Any) -> str:
         return "boolean"
     names = {int: "integer", float: "number", str: "string", list: "array", dict: "object", type(None): "null"}
     return names.get(type(value), "nothing")
+
+
+def tag(node: Any) -> str | None:
+    """The kind of object that a node stands for, if any; a kind that is no text is none."""
+    kind = node.get(TYPE) if isinstance(node, dict) else None
+    return kind if isinstance(kind, str) else None
 
 
 def asset_body(node: Mapping[str, Any]) -> Any:

@@ -49,5 +49,5 @@ def test_they_end_as_on_plain_airflow(demo: Demo, reference: dict[str, Any]) -> 
     ada = demo.sign_in("ada")
     expected = set(reference["dags"])
     wait_for_dags(ada, expected)
-    ended = run_all(ada, expected, mark="by-hand")
+    ended = run_all(ada, expected, mark="first")
     assert ended == reference["dags"]

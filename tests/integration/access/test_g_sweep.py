@@ -1,0 +1,224 @@
+"""Nothing leaks: every route, asked by everybody, for what is their own, others', nobody's and not there.
+
+The same requests are asked in two worlds, one with a second team and things of no team in it and one without. What a
+member of the first team is told must be the same in both, byte for byte: then it holds no name, count, total, page or
+edge of anybody else's, and what is foreign is what is missing. That the second team's things are there, and that each
+refused request is a good one, is shown by their owners' identical calls.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from airspace.backends.postgres import Cluster
+from tests.conftest import PASSWORD
+from tests.integration.access.sweep.catalogue import PAST, who
+from tests.integration.conftest import write_airflow_home
+
+pytestmark = pytest.mark.integration
+
+CHECKOUT = Path(__file__).parents[3]
+WORD = "zebra"  # in every text of the second team's
+MEMBERS = ("nobody", "viewer", "operator", "author", "lead")
+Answer = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def answers(postgres: Cluster, migrated_template: str, tmp_path_factory: pytest.TempPathFactory) -> list[Answer]:
+    """Every answer in both worlds."""
+    home, name = tmp_path_factory.mktemp("sweep"), f"sweep_{secrets.token_hex(6)}"
+    postgres.create_database(PASSWORD, name, template=migrated_template)
+    env = write_airflow_home(home, postgres.url(PASSWORD, name))
+    config = home / "airflow" / "airflow.cfg"
+    config.write_text(config.read_text().replace("[core]\n", "[core]\ntest_connection = Enabled\n"))
+    command = [
+        "-m",
+        "tests.integration.access.sweep.run",
+        postgres.url(PASSWORD, "postgres"),
+        f"{name}_both",
+        str(home),
+    ]
+    with (home / "log").open("w") as log:
+        done = subprocess.run(
+            [sys.executable, *command],
+            env={**env, "PYTHONPATH": os.fspath(CHECKOUT)},
+            stdout=log,
+            stderr=log,
+            check=False,
+        )
+    assert done.returncode == 0, (home / "log").read_text()[-4000:]
+    both, alone = (json.loads((home / f"{world}.json").read_text()) for world in ("both", "alone"))
+    print(
+        {
+            world: {k: round(v, 1) for k, v in found["seconds"].items()}
+            for world, found in (("both", both), ("alone", alone))
+        }
+    )
+    return [*alone["answers"], *both["answers"]]
+
+
+def key(answer: Answer) -> tuple[str, ...]:
+    """The request and who made it."""
+    return (answer["user"], answer["route"], answer["url"], json.dumps(answer["sent"]))
+
+
+def told(answer: Answer) -> tuple[Any, ...]:
+    """What whoever asked learns."""
+    return (answer["status"], answer["body"], answer["location"])
+
+
+def line(answer: Answer) -> str:
+    """For the report."""
+    sent = json.dumps(answer["sent"]) if answer["sent"] else ""
+    return (
+        f"{answer['user'] or '-'} {answer['route']} {answer['url']} {sent}: {answer['status']} {answer['body'][:200]}"
+    )
+
+
+def good(answer: Answer) -> bool:
+    """Whether this got past the question of access."""
+    return answer["status"] < 400 or answer["status"] in PAST.get(answer["route"], ())
+
+
+def of(answers: list[Answer], *, world: str = "both", why: str = "route", **fields: str) -> Iterator[Answer]:
+    """Those answers."""
+    wanted = {"world": world, "why": why, **fields}
+    return (a for a in answers if all(a[name] == value for name, value in wanted.items()))
+
+
+def test_every_route_is_classified(answers: list[Answer]) -> None:
+    asked = {answer["route"] for answer in of(answers)}
+    assert asked - who().keys() == set(), "say in sweep/catalogue.py who may use these"
+    assert who().keys() - asked == set(), "these are no longer there"
+    assert len(answers) > 5000, "the sweep is not what it was"
+
+
+def test_a_member_is_told_the_same_with_and_without_others(answers: list[Answer]) -> None:
+    alone = {key(answer): answer for answer in answers if answer["world"] == "alone"}
+    both = {key(answer): answer for answer in answers if answer["world"] == "both" and answer["why"] != "again"}
+    assert len(alone) > 1500
+    differing = [f"{line(each)}\n   with others: {both[k]['status']} {both[k]['body'][:300]}" for k, each in alone.items()
+                 if told(each) != told(both[k])]  # fmt: skip
+    assert not differing, "\n".join(differing)
+
+
+def test_a_no_takes_as_long_with_and_without_others(answers: list[Answer]) -> None:
+    """As far as the number of queries says it, which is what the time of an answer is made of."""
+    alone = {key(answer): answer for answer in answers if answer["world"] == "alone" and answer["status"] >= 400}
+    both = {key(answer): answer for answer in answers if answer["world"] == "both" and answer["why"] != "again"}
+    differing = [
+        f"{line(both[k])}: {each['queries']} queries, {both[k]['queries']} with others"
+        for k, each in alone.items()
+        if each["queries"] != both[k]["queries"]
+    ]
+    assert not differing, "\n".join(differing)
+    assert len(alone) > 500
+
+
+def test_what_others_read_in_between_changes_nothing(answers: list[Answer]) -> None:
+    before = {key(answer): told(answer) for answer in of(answers, user="lead")}
+    again = list(of(answers, user="lead", why="again"))
+    assert len(again) > 80
+    assert not [line(answer) for answer in again if told(answer) != before[key(answer)]]
+
+
+def without_what_was_asked(answer: Answer) -> str:
+    """The answer without the words that the request itself held."""
+    text = answer["body"] + str(answer["location"])
+    asked = {
+        segment for segment in unquote(answer["url"]).replace("?", "/").replace("&", "/").replace("=", "/").split("/")
+    }
+    strings = [answer["sent"]]
+    while strings:
+        value = strings.pop()
+        strings += value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+        asked |= {value} if isinstance(value, str) else set()
+    for word in sorted((word for word in asked if WORD in word), key=len, reverse=True):
+        text = text.replace(word, "")
+    return text
+
+
+def test_no_word_of_others_comes_back(answers: list[Answer]) -> None:
+    told_to_members = [answer for answer in answers if answer["user"] in MEMBERS]
+    leaks = [line(answer) for answer in told_to_members if WORD in without_what_was_asked(answer)]
+    assert not leaks, "\n".join(leaks)
+    seen = {answer["route"] for answer in of(answers, user="admin") if WORD in answer["body"]}
+    seen |= {answer["route"] for answer in of(answers, user=f"{WORD}_lead") if WORD in answer["body"]}
+    assert len(seen) > 60, "the words are there to be seen"
+
+
+def test_each_refused_request_is_a_good_one_of_its_owners(answers: list[Answer]) -> None:
+    owners = {(a["route"], a["url"], json.dumps(a["sent"])): a for kind, owner in (("other", f"{WORD}_lead"), ("nobodys", "admin"))
+              for a in of(answers, kind=kind, user=owner)}  # fmt: skip
+    refused = [a for kind in ("other", "nobodys") for a in of(answers, kind=kind, user="lead") if a["status"] >= 400]
+    assert len(refused) > 200
+    lacking = []
+    for each in refused:
+        control = owners[each["route"], each["url"], json.dumps(each["sent"])]
+        if who()[each["route"]] != "platform" and not good(control):
+            lacking.append(line(control))
+    assert not lacking, "\n".join(lacking)
+
+
+def test_a_refused_request_writes_nothing_but_the_log(answers: list[Answer]) -> None:
+    refused = [a for a in answers if a["status"] in (401, 403, 404)]
+    assert not [line(a) + str(a["writes"]) for a in refused if set(a["writes"]) - {"log"}]
+
+
+def test_nobody_writes_into_anothers_log(answers: list[Answer]) -> None:
+    entries = [a for a in answers if a["user"] in MEMBERS and any(WORD in dag for dag in a["logged"])]
+    assert not [line(a) for a in entries]
+    assert any(WORD in dag for a in of(answers, kind="other", user=f"{WORD}_lead") for dag in a["logged"])
+
+
+RANK = {"viewer": 0, "operator": 1, "author": 2, "lead": 3}
+
+
+def expected(user: str, route: str, lowest: str) -> bool:
+    """Whether this user's own-team request may pass."""
+    reads = route.startswith("GET ") or route.endswith(("/list", "favorite"))  # a favourite is one's own note
+    if lowest == "public":
+        return True
+    if lowest == "everyone":
+        return user != ""
+    if user == "admin" or (user == "auditor" and reads):
+        return True
+    if lowest == "platform":
+        return False
+    held = "operator" if user == "support" else user
+    return held in RANK and RANK[held] >= RANK[lowest]
+
+
+def test_role_by_action_by_route(answers: list[Answer]) -> None:
+    wrong, asked = [], 0
+    for answer in of(answers, kind="own"):
+        lowest = who()[answer["route"]]
+        if lowest == "public" or answer["route"] == "GET /auth/as/{name}":
+            continue
+        asked += 1
+        allowed = expected(answer["user"], answer["route"], lowest)
+        refused = answer["status"] == (401 if answer["user"] == "" else 403) or answer["status"] == 404
+        if (allowed and not good(answer)) or (not allowed and not refused):
+            wrong.append(f"{'may' if allowed else 'may not'}: {line(answer)}")
+    assert not wrong, "\n".join(wrong)
+    assert asked > 1000
+
+
+def test_support_reaches_others_and_not_what_is_nobodys(answers: list[Answer]) -> None:
+    for answer in of(answers, kind="other", user="support"):
+        lowest = who()[answer["route"]]
+        if lowest not in ("public", "platform") and answer["route"] not in PAST:
+            assert good(answer) == expected("support", answer["route"], lowest), line(answer)
+    for answer in of(answers, kind="nobodys", user="support"):
+        if who()[answer["route"]] in RANK:
+            assert answer["status"] in (403, 404) or WORD not in without_what_was_asked(answer), line(answer)

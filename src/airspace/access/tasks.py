@@ -22,7 +22,8 @@ class Turn(str, Enum):
     """When in a task instance's life something may be asked."""
 
     START = "start"
-    """Once, to begin: the instance is queued and has not begun."""
+    """Once, to begin: the instance is queued and has not begun. Whoever began may say so again with the same token,
+    as its answer can be lost; Airflow compares host, user and process."""
     WORK = "work"
     """While it runs."""
     REPORT = "report"
@@ -91,7 +92,8 @@ def standing(instance: Instance | None, token: Token, turn: Turn, leeway: int = 
     # The same instance is queued anew after a deferral: what was issued before belongs to a process that is over.
     if instance.queued_at is not None and token.issued_at + leeway < int(instance.queued_at.timestamp()):
         return Refusal.EARLIER_TURN
-    if turn is Turn.START and instance.state != QUEUED:
+    repeated = instance.state == RUNNING and token.scope == STARTING_TOKEN
+    if turn is Turn.START and instance.state != QUEUED and not repeated:
         return Refusal.NOT_QUEUED
     if turn is Turn.WORK and instance.state != RUNNING:
         return Refusal.NOT_RUNNING

@@ -52,13 +52,19 @@ def test_the_life_of_a_task_goes_on_as_before(lab: Lab) -> None:
 def test_a_token_cannot_be_exchanged_once_its_task_runs(lab: Lab, mine: Task) -> None:
     path = f"/task-instances/{mine.ti}/run"
     with lab.unguarded():
-        native = mine.ask("PATCH", path, json=START, token=mine.queued)
+        native = mine.ask("PATCH", path, json=START, token=mine.token)
     assert native.status_code == 200
-    assert "refreshed-api-token" in native.headers
-    guarded = mine.ask("PATCH", path, json=START, token=mine.queued)
+    guarded = mine.ask("PATCH", path, json=START, token=mine.token)
     assert guarded.status_code == 409
     assert guarded.json()["detail"]["previous_state"] == "running"
     assert "refreshed-api-token" not in guarded.headers
+
+
+def test_a_start_whose_answer_was_lost_is_repeated_by_who_started_it(lab: Lab, mine: Task) -> None:
+    path = f"/task-instances/{mine.ti}/run"
+    assert mine.ask("PATCH", path, json=START, token=mine.queued).status_code == 200
+    other = mine.ask("PATCH", path, json=START | {"pid": 1}, token=mine.queued)
+    assert other.status_code == 409, "another process is not the one that started it"
 
 
 def test_the_token_of_a_waiting_task_starts_it_and_nothing_else(lab: Lab) -> None:

@@ -42,7 +42,8 @@ def test_each_turn_has_its_state_and_its_token() -> None:
         for state, scope, turn in itertools.product(STATES, ("workload", "execution"), Turn)
         if standing(instance(state), token(scope), turn) is None
     }
-    assert {x for x in allowed if x[2] is Turn.START} == {("queued", s, Turn.START) for s in ("workload", "execution")}
+    starts = {("queued", "workload"), ("queued", "execution"), ("running", "workload")}
+    assert {x for x in allowed if x[2] is Turn.START} == {(state, scope, Turn.START) for state, scope in starts}
     assert {x for x in allowed if x[2] is Turn.WORK} == {("running", "execution", Turn.WORK)}
     assert {x for x in allowed if x[2] is Turn.REPORT} == {(state, "execution", Turn.REPORT) for state in STATES}
 

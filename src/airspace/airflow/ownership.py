@@ -46,7 +46,9 @@ def team_of_dag(dag_id: str, session: Any) -> str | None:
 
 def dag_ids(teams: Iterable[str] | None, session: Any) -> set[str]:
     """The Dags of these teams; None: all Dags, also those of no team."""
-    return set(session.scalars(select(_dag.dag_id) if teams is None else dags_of(teams)))
+    if teams is None:
+        return set(session.scalars(select(_dag.dag_id)))
+    return set(session.scalars(dags_of(teams)))
 
 
 def names(kind: Kind, teams: Iterable[str] | None, session: Any) -> set[str]:

@@ -58,12 +58,6 @@ def answers(postgres: Cluster, migrated_template: str, tmp_path_factory: pytest.
         )
     assert done.returncode == 0, (home / "log").read_text()[-4000:]
     both, alone = (json.loads((home / f"{world}.json").read_text()) for world in ("both", "alone"))
-    print(
-        {
-            world: {k: round(v, 1) for k, v in found["seconds"].items()}
-            for world, found in (("both", both), ("alone", alone))
-        }
-    )
     return [*alone["answers"], *both["answers"]]
 
 
@@ -107,8 +101,11 @@ def test_a_member_is_told_the_same_with_and_without_others(answers: list[Answer]
     alone = {key(answer): answer for answer in answers if answer["world"] == "alone"}
     both = {key(answer): answer for answer in answers if answer["world"] == "both" and answer["why"] != "again"}
     assert len(alone) > 1500
-    differing = [f"{line(each)}\n   with others: {both[k]['status']} {both[k]['body'][:300]}" for k, each in alone.items()
-                 if told(each) != told(both[k])]  # fmt: skip
+    differing = [
+        f"{line(each)}\n   with others: {both[k]['status']} {both[k]['body'][:300]}"
+        for k, each in alone.items()
+        if told(each) != told(both[k])
+    ]
     assert not differing, "\n".join(differing)
 
 
@@ -158,8 +155,11 @@ def test_no_word_of_others_comes_back(answers: list[Answer]) -> None:
 
 
 def test_each_refused_request_is_a_good_one_of_its_owners(answers: list[Answer]) -> None:
-    owners = {(a["route"], a["url"], json.dumps(a["sent"])): a for kind, owner in (("other", f"{WORD}_lead"), ("nobodys", "admin"))
-              for a in of(answers, kind=kind, user=owner)}  # fmt: skip
+    owners = {
+        (a["route"], a["url"], json.dumps(a["sent"])): a
+        for kind, owner in (("other", f"{WORD}_lead"), ("nobodys", "admin"))
+        for a in of(answers, kind=kind, user=owner)
+    }
     refused = [a for kind in ("other", "nobodys") for a in of(answers, kind=kind, user="lead") if a["status"] >= 400]
     assert len(refused) > 200
     lacking = []

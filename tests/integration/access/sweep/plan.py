@@ -139,8 +139,10 @@ def _names(own: Things, other: Things, nobodys: Things) -> Iterator[Ask]:
     """Creating, taking over and moving what others have."""
     fields = {"connections": "connection_id", "variables": "key", "pools": "name"}
     extra: dict[str, dict[str, Any]] = {
-        "connections": {"conn_type": "http"}, "variables": {"value": "1"}, "pools": {"slots": 1},
-    }  # fmt: skip
+        "connections": {"conn_type": "http"},
+        "variables": {"value": "1"},
+        "pools": {"slots": 1},
+    }
     for kind, field in fields.items():
         one = kind[:-1]
         for name in (other[one], nobodys[one], "warehouse", other["team"], f"{other['team']}.new", "default_pool"):
@@ -214,22 +216,31 @@ def _guesses(own: Things, other: Things) -> Iterator[Ask]:
     """Numbers and names of others' beside an address that is something else's."""
     dag, base = other["dag_id"], "/api/v2"
     for url in (
-        f"{base}/backfills/{other['backfill_id']}?dag_id={dag}", f"{base}/backfills/{other['backfill_id']}?x={dag}",
+        f"{base}/backfills/{other['backfill_id']}?dag_id={dag}",
+        f"{base}/backfills/{other['backfill_id']}?x={dag}",
         f"{base}/backfills/{other['backfill_id']}?dag_id={own['dag_id']}",
         f"{base}/eventLogs/{other['event_log_id']}?dag_id={dag}",
         f"{base}/eventLogs/{other['event_log_id']}?dag_id={own['dag_id']}",
         f"{base}/assets/{other['asset_id']}?dag_id={own['dag_id']}",
         f"{base}/dags/{own['dag_id']}/assets/{other['asset_id']}/queuedEvents",
-        f"{base}/dags/{own['dag_id']}?dag_id={dag}", f"{base}/dags?dag_id={dag}", f"{base}/dags/~?dag_id={dag}",
+        f"{base}/dags/{own['dag_id']}?dag_id={dag}",
+        f"{base}/dags?dag_id={dag}",
+        f"{base}/dags/~?dag_id={dag}",
         f"{base}/dags/{own['dag_id']}/dagRuns/r1/taskInstances/load?dag_id={dag}",
-        f"{base}/dags/~/dagRuns/r1/taskInstances/load", f"{base}/dags/~/dagRuns/r1/taskInstances/load/logs/1",
-        f"{base}/dags/~/dagRuns/r1/taskInstances/load/xcomEntries/common_key", f"{base}/dagSources/~",
-        f"/ui/dependencies?node_id=dag:{dag}", f"/ui/dependencies?dependency_type=data&node_id=asset:{other['asset_id']}",
+        f"{base}/dags/~/dagRuns/r1/taskInstances/load",
+        f"{base}/dags/~/dagRuns/r1/taskInstances/load/logs/1",
+        f"{base}/dags/~/dagRuns/r1/taskInstances/load/xcomEntries/common_key",
+        f"{base}/dagSources/~",
+        f"/ui/dependencies?node_id=dag:{dag}",
+        f"/ui/dependencies?dependency_type=data&node_id=asset:{other['asset_id']}",
         f"/ui/dependencies?dependency_type=data&node_id=asset:{own['asset_id']}",
-        f"{base}/assets/{own['common']}", f"{base}/assets/{own['common']}/state-store",
-        f"{base}/assets/events?asset_id={own['common']}", f"{base}/assets/events?asset_id={own['common']}&order_by=source_dag_id",
-        f"{base}/importErrors?filename=common.py", f"{base}/dags?tags=common&limit=1",
-    ):  # fmt: skip
+        f"{base}/assets/{own['common']}",
+        f"{base}/assets/{own['common']}/state-store",
+        f"{base}/assets/events?asset_id={own['common']}",
+        f"{base}/assets/events?asset_id={own['common']}&order_by=source_dag_id",
+        f"{base}/importErrors?filename=common.py",
+        f"{base}/dags?tags=common&limit=1",
+    ):
         yield Ask("GET guess", "attack", url, why="guess")
     injected = f"{base}/connections?dag_id={dag}&task_id=load&run_id=r1"
     yield Ask("POST guess", "attack", injected, {"connection_id": "x", "conn_type": "http", "dag_id": dag}, "guess")
@@ -243,8 +254,19 @@ def _spellings(other: Things) -> Iterator[Ask]:
     """The same address in other spellings."""
     dag, connection = str(other["dag_id"]), str(other["connection"])
     coded = "".join(f"%{ord(char):02X}" for char in dag)
-    for name in (coded, quote(coded), dag.upper(), f"{dag}%00", f"{dag}/", f"./{dag}", f"x/..%2F{dag}", f"{dag}%20", f"{dag};x",
-                 f"{dag}%3Fx", f"%2e/{dag}"):  # fmt: skip
+    for name in (
+        coded,
+        quote(coded),
+        dag.upper(),
+        f"{dag}%00",
+        f"{dag}/",
+        f"./{dag}",
+        f"x/..%2F{dag}",
+        f"{dag}%20",
+        f"{dag};x",
+        f"{dag}%3Fx",
+        f"%2e/{dag}",
+    ):
         for tail in ("", "/details", "/dagRuns/r1", "/dagRuns/r1/taskInstances/load"):
             yield Ask("GET spelling", "attack", f"/api/v2/dags/{name}{tail}", why="spelling")
         yield Ask("GET spelling", "attack", f"//api/v2//dags/{name}", why="spelling")

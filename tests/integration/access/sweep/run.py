@@ -1,7 +1,7 @@
-"""Asks everything: ``python -m tests.integration.access.sweep.run ADMIN_URL OTHER_DATABASE FOLDER``, the answers in files.
+"""Asks everything; the answers go to files: ``python -m tests.integration.access.sweep.run ADMIN_URL OTHER_DB FOLDER``.
 
-One application, in this process; two databases, one a copy of the other with more in it. What a request writes is rolled
-back when it has been answered, so that all are asked of the same world.
+One application, in this process; two databases, one a copy of the other with more in it. What a request writes is
+rolled back when it has been answered, so that all are asked of the same world.
 """
 
 from __future__ import annotations
@@ -159,15 +159,33 @@ def _names(word: str, team: str | None) -> Things:
     prefix = f"{team}." if team else f"{word}_"
     name = f"{prefix}warehouse"
     return {
-        "dag_id": f"{word}_etl", "dag": f"{word}_etl", "periodic": f"{word}_daily", "team": team,
-        "connection": name, "variable": name, "pool": name, "connection_id": name, "variable_key": name,
+        "dag_id": f"{word}_etl",
+        "dag": f"{word}_etl",
+        "periodic": f"{word}_daily",
+        "team": team,
+        "connection": name,
+        "variable": name,
+        "pool": name,
+        "connection_id": name,
+        "variable_key": name,
         "pool_name": name,
         "other words": {
-            "dag_run_id": "r1", "run_id": "r1", "task_id": "load", "map_index": "-1", "try_number": "2",
-            "task_try_number": "1", "version_number": "1", "xcom_key": "common_key", "key": "common_key",
-            "group_id": "group", "section": "core", "option": "parallelism", "name": "viewer", "_": "x",
+            "dag_run_id": "r1",
+            "run_id": "r1",
+            "task_id": "load",
+            "map_index": "-1",
+            "try_number": "2",
+            "task_try_number": "1",
+            "version_number": "1",
+            "xcom_key": "common_key",
+            "key": "common_key",
+            "group_id": "group",
+            "section": "core",
+            "option": "parallelism",
+            "name": "viewer",
+            "_": "x",
         },
-    }  # fmt: skip
+    }
 
 
 class Asker:
@@ -194,10 +212,20 @@ class Asker:
         for pattern, instead in _NOISE:
             body = pattern.sub(instead, body)
         return {
-            "route": ask.route, "kind": ask.kind, "why": ask.why, "url": ask.url, "sent": ask.body, "user": name,
-            "world": where.name, "status": answer.status_code, "body": body,
-            "location": answer.headers.get("location"), "queries": where.queries, "writes": sorted(where.writes), "logged": sorted(where.logged),
-        }  # fmt: skip
+            "route": ask.route,
+            "kind": ask.kind,
+            "why": ask.why,
+            "url": ask.url,
+            "sent": ask.body,
+            "user": name,
+            "world": where.name,
+            "status": answer.status_code,
+            "body": body,
+            "location": answer.headers.get("location"),
+            "queries": where.queries,
+            "writes": sorted(where.writes),
+            "logged": sorted(where.logged),
+        }
 
 
 async def asked(app: Any, where: World, routed: list[Ask], others: list[Ask]) -> list[dict[str, Any]]:

@@ -105,10 +105,16 @@ def _named(session: Any, team: str | None, word: str) -> None:
     for name in ("warehouse", "spare"):
         session.add(
             Connection(
-                conn_id=prefix + name, conn_type="http", host=f"{word}.example", login=f"{word}_login",
-                password="s3cret", description=word, extra=json.dumps({word: word}), team_name=team,
+                conn_id=prefix + name,
+                conn_type="http",
+                host=f"{word}.example",
+                login=f"{word}_login",
+                password="s3cret",
+                description=word,
+                extra=json.dumps({word: word}),
+                team_name=team,
             )
-        )  # fmt: skip
+        )
         session.add(Variable(key=prefix + name, val=f"{word} value", description=word, team_name=team))
         session.add(Pool(pool=prefix + name, slots=3, description=word, include_deferred=False, team_name=team))
     if team:
@@ -128,9 +134,14 @@ def _dags(word: str, code: Path) -> list[DAG]:
     common = {"owner": f"{word}_owner"}
     alias = AssetAlias(alias_of(word))
     with DAG(
-        f"{word}_etl", schedule=[Asset(f"{word}_in"), alias], tags=[f"{word}_tag", "common"], default_args=common,
-        description=word, doc_md=word, params={word: word},
-    ) as etl:  # fmt: skip
+        f"{word}_etl",
+        schedule=[Asset(f"{word}_in"), alias],
+        tags=[f"{word}_tag", "common"],
+        default_args=common,
+        description=word,
+        doc_md=word,
+        params={word: word},
+    ) as etl:
         load = EmptyOperator(task_id="load", outlets=[Asset(f"{word}_asset"), Asset("common")])
         with TaskGroup("group"):
             EmptyOperator(task_id=f"{word}_step", inlets=[Asset(f"{word}_asset")]) << load
@@ -147,10 +158,17 @@ def _run(session: Any, dag: DAG, word: str, run_id: str) -> None:
     assert stored is not None
     when = WHEN if run_id == "r1" else WHEN + datetime.timedelta(days=1)
     run = stored.create_dagrun(
-        run_id=run_id, logical_date=when, data_interval=(when, when), run_after=when, conf={word: word},
-        run_type=DagRunType.MANUAL, triggered_by=DagRunTriggeredByType.TEST, triggering_user_name=f"{word}_user",
-        state=DagRunState.SUCCESS, session=session,
-    )  # fmt: skip
+        run_id=run_id,
+        logical_date=when,
+        data_interval=(when, when),
+        run_after=when,
+        conf={word: word},
+        run_type=DagRunType.MANUAL,
+        triggered_by=DagRunTriggeredByType.TEST,
+        triggering_user_name=f"{word}_user",
+        state=DagRunState.SUCCESS,
+        session=session,
+    )
     run.start_date, run.end_date, run.note = when, when, (word, f"{word}_user")
     for ti in run.task_instances:
         ti.state, ti.try_number, ti.start_date, ti.end_date = TaskInstanceState.SUCCESS, 1, when, when
@@ -174,8 +192,14 @@ def _run(session: Any, dag: DAG, word: str, run_id: str) -> None:
 
 def _hitl(ti: Any, word: str) -> HITLDetail:
     return HITLDetail(
-        ti_id=ti.id, options=[word, "yes"], subject=f"{word}?", body=word, defaults=None, multiple=False, params={},
-    )  # fmt: skip
+        ti_id=ti.id,
+        options=[word, "yes"],
+        subject=f"{word}?",
+        body=word,
+        defaults=None,
+        multiple=False,
+        params={},
+    )
 
 
 def _beside(session: Any, dag: DAG, run: Any, word: str) -> None:
@@ -185,10 +209,12 @@ def _beside(session: Any, dag: DAG, run: Any, word: str) -> None:
     session.add(AssetPartitionDagRun(target_dag_id=dag.dag_id, partition_key="common"))
     serialized = session.scalar(select(SerializedDagModel.id).where(SerializedDagModel.dag_id == dag.dag_id))
     alert = DeadlineAlert(
-        serialized_dag_id=serialized, name=f"{word} alert", reference={"reference_type": word},
+        serialized_dag_id=serialized,
+        name=f"{word} alert",
+        reference={"reference_type": word},
         interval={"__type": "timedelta", "__var": 60.0},
         callback_def={},
-    )  # fmt: skip
+    )
     session.add(alert)
     session.flush()
     _deadline(session, dag, run, alert)
@@ -212,9 +238,13 @@ def _assets(session: Any, word: str) -> None:
         if session.get(AssetActive, (asset, asset)) is None:
             session.add(AssetActive(name=asset, uri=asset))
         made = AssetEvent(
-            asset_id=asset_id, source_dag_id=f"{word}_etl", source_task_id="load", source_run_id="r1",
-            timestamp=WHEN + datetime.timedelta(minutes=len(word)), extra={word: word},
-        )  # fmt: skip
+            asset_id=asset_id,
+            source_dag_id=f"{word}_etl",
+            source_task_id="load",
+            source_run_id="r1",
+            timestamp=WHEN + datetime.timedelta(minutes=len(word)),
+            extra={word: word},
+        )
         session.add(made)
         run = session.scalar(
             select(SerializedDagModel).where(SerializedDagModel.dag_id == f"{word}_etl")
@@ -234,7 +264,7 @@ def _assets(session: Any, word: str) -> None:
                 last_updated_by_dag_id=f"{word}_etl",
                 last_updated_by_run_id="r1",
                 last_updated_by_task_id="load",
-            )  # fmt: skip
+            )
         )
     for asset in (f"{word}_in", f"{word}_asset"):
         session.add(AssetDagRunQueue(asset_id=ids[asset], target_dag_id=f"{word}_etl"))

@@ -8,6 +8,8 @@ what it corrects here; this holds for whatever came into the database before, or
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +19,12 @@ from airflow.policies import hookimpl
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from airspace.airflow.guard.presence import refuse_unguarded
+
 log = logging.getLogger(__name__)
+
+# Airflow loads its policies, and so this module, in every process, also in one that loads no plugin.
+refuse_unguarded(sys.argv, os.environ)
 
 DEFAULT_POOL = "default_pool"
 DEFAULT_QUEUE = "default"

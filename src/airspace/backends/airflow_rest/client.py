@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,6 +15,7 @@ from airspace.backends.airflow_rest.records import Asset, AssetEvent, Dag, Run, 
 from airspace.model.errors import AirspaceError
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)  # seconds; the first request to a cold API worker takes a few
+RETRY_PAUSES = (0.2, 0.5, 1.0, 2.0)  # seconds; for reads that the server failed to answer
 PAGE = 100  # Airflow's own [api] maximum_page_limit
 
 
@@ -72,7 +74,22 @@ class Airflow:
         json: Any = None,
         params: Mapping[str, Any] | None = None,
     ) -> Answer:
-        """One call; any HTTP status is an answer, no connection is a :class:`RestError`."""
+        """One call; any HTTP status is an answer, no connection is a :class:`RestError`.
+
+        A read that ends in a server error is asked again a few times: Airflow 3.3.2, for one, answers 500 to asset
+        events for the moment in which a run that they caused has not begun.
+        """
+        pauses = iter(RETRY_PAUSES if method == "GET" else ())
+        while True:
+            answer = self._send_once(method, path, token, json, params)
+            pause = next(pauses, None) if answer.status >= 500 else None
+            if pause is None:
+                return answer
+            time.sleep(pause)
+
+    def _send_once(
+        self, method: str, path: str, token: str | None, json: Any, params: Mapping[str, Any] | None
+    ) -> Answer:
         headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         try:
             reply = self._http.request(method, self.url + path, headers=headers, json=json, params=params)

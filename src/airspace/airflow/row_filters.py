@@ -21,7 +21,7 @@ from sqlalchemy import select
 
 from airspace.access.table import Action, Kind
 from airspace.airflow import ownership, route_guards, visible_rows
-from airspace.airflow.dependencies import dependency_of
+from airspace.airflow.dependencies import dependency_of, settle
 
 _bundle_team = dag_bundle_team_association_table.c
 
@@ -31,6 +31,8 @@ def install(app: Any) -> None:
 
     :raises RowFilterError: one of the places is not there
     """
+    if getattr(app.state, "airspace_installed", False):
+        return
     overrides = app.dependency_overrides
     visible_rows.install(overrides)
     overrides[dependency_of(security.ReadableDagsFilterDep)] = _dags
@@ -40,6 +42,8 @@ def install(app: Any) -> None:
     _ride(overrides, parameters.QueryAssetDagIdPatternSearch, _assets)
     _ride(overrides, parameters.QueryAssetAliasNamePatternSearch, _asset_aliases)
     route_guards.install(app)
+    settle(app)
+    app.state.airspace_installed = True
 
 
 def _dags(request: Request, user: security.GetUserDep) -> Any:

@@ -1,4 +1,4 @@
-"""One running Airflow for a module of tests."""
+"""One running Airflow for all tests of this folder: they share it, and each brings teams of its own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ min_heartbeat_interval = 1
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def airflow_home(postgres: Cluster, migrated_template: str) -> Iterator[Home]:
     """A home over its own migrated database; nothing runs."""
     name = f"r_{secrets.token_hex(6)}"
@@ -38,7 +38,7 @@ def airflow_home(postgres: Cluster, migrated_template: str) -> Iterator[Home]:
     shutil.rmtree(root, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def running(airflow_home: Home) -> Home:
     """API server, scheduler and Dag processor, ready."""
     for name in ("api-server", "scheduler", "dag-processor"):

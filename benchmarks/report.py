@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 def table(document: Document) -> str:
     """One benchmark's tables, in Markdown."""
-    body = {"platform": _platform, "tasks": _tasks, "guard": _guard, "access": _access}[document["benchmark"]](document)
+    body = {"platform": _platform, "tasks": _tasks, "guard": _guard}[document["benchmark"]](document)
     return f"{_where(document)}\n\n{body}"
 
 
@@ -87,23 +87,6 @@ def _guard(document: Document) -> str:
             _row([what, *sides, _number(row["added"]["median_ms"], " "), _number(row["added"]["cpu_ms"], " ")])
         )
     return "\n".join(line.replace(" ms |", " |") for line in lines)
-
-
-def _access(document: Document) -> str:
-    lines = _header(["where", "as", "what", "Dags seen", "queries", "median, ms", "p95, ms", "processor, ms"])
-    for row in document["rows"]:
-        size, manager = row["where"].split()
-        teams, dags = document["sizes"][size]
-        cells = [f"{manager}, {teams} × {dags} Dags", row["who"], row["what"], str(row["dags"])]
-        queries = "–".join(str(count) for count in dict.fromkeys((row["queries"][0], row["queries"][-1])))
-        lines.append(_row([*cells, queries, *(_number(row[key]) for key in ("median_ms", "p95_ms", "cpu_ms"))]))
-    verdict = document["verdict"]
-    lines += ["", *_header(["ratio", "median", "p95", "processor"])]
-    ratios = {f"airspace / simple: {what}": found for what, found in verdict["against_simple"].items()}
-    ratios["a member's first page: 100 teams / alone"] = verdict["first_page_crowd_against_alone"]
-    for what, found in ratios.items():
-        lines.append(_row([what, *(_number(found[key], "×") for key in ("median_ms", "p95_ms", "cpu_ms"))]))
-    return "\n".join(lines)
 
 
 def _teams(count: int) -> str:

@@ -13,7 +13,6 @@ import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -27,7 +26,6 @@ from uuid6 import uuid7
 
 from airspace.airflow import live_bundles, parse_catalog, parse_facts, parse_process, parse_results
 from airspace.airflow.child_process import ending
-from airspace.airflow.discovery import Finder
 from airspace.airflow.executor_queue import next_in_line
 from airspace.airflow.live_bundles import Signature
 from airspace.airflow.live_teams import Grants, LiveTeams
@@ -57,7 +55,6 @@ class TeamDagProcessor(DagFileProcessorManager):
     _rung: set[str] = attrs.field(factory=set, init=False)
     _signatures: dict[str, dict[str, Signature]] = attrs.field(factory=dict, init=False)
     _last_served: dict[str, None] = attrs.field(factory=dict, init=False)
-    _finder: Finder = attrs.field(factory=Finder, init=False)
     _rules: Rules = attrs.field(factory=lambda: _rules(), init=False)
 
     # --- the teams, live -------------------------------------------------------------------------------------------
@@ -152,14 +149,6 @@ class TeamDagProcessor(DagFileProcessorManager):
         for bundle in rung & set(known_files):
             # Changed files go first. Airflow would come to them when its whole queue has been worked off.
             self._add_files_to_queue(self._changed(bundle, known_files[bundle]), mode="frontprio")
-
-    def _find_files_in_bundle(self, bundle: Any) -> list[Path]:
-        look = super()._find_files_in_bundle
-        return self._finder.find(bundle.name, lambda: look(bundle))
-
-    def _get_observed_filelocs(self, present: set[DagFileInfo]) -> set[str]:
-        look = super()._get_observed_filelocs
-        return self._finder.guarded(lambda: look(present), {str(file.rel_path) for file in present})
 
     def _drop(self, gone: Iterable[str], known_files: dict[str, set[DagFileInfo]]) -> None:
         for bundle in gone:
@@ -371,6 +360,8 @@ def _rules() -> Rules:
 
     def get(section: str, key: str) -> str | None:
         value: str | None = conf.get(section, key, fallback=None)
+        if value is None and key == "map_length":
+            value = conf.get("core", "max_map_length", fallback=None)
         return value
 
     limits = ParseLimits.read(get)

@@ -23,7 +23,7 @@ from airflow.utils.state import TaskInstanceState
 
 from airspace.airflow import executor_worker
 from airspace.airflow.executor_pool import Ended, WorkerPool
-from airspace.airflow.executor_queue import next_in_line
+from airspace.airflow.executor_queue import held_back, next_in_line
 from airspace.airflow.executor_worker import Job
 from airspace.airflow.live_teams import LiveTeams
 from airspace.airflow.task_presence import TaskPresence
@@ -40,10 +40,7 @@ CALLBACKS_ARE_OFF = (
 
 
 class TeamExecutor(BaseExecutor):
-    """Runs every team's tasks in processes: each team within its slots, all within ``[core] parallelism``.
-
-    A team that has nothing running may start one task even where the others fill the machine.
-    """
+    """Runs every team's tasks in processes, each team within its slots, all within ``[core] parallelism``."""
 
     is_local = True
     supports_multi_team = True
@@ -65,6 +62,7 @@ class TeamExecutor(BaseExecutor):
         self._lost: list[Any] = []
         self._served: dict[str, None] = {}
         self._kept: deque[Any] = deque(maxlen=200)
+        self._held = 0
         self._busy = False
         _warm()
 
@@ -76,17 +74,13 @@ class TeamExecutor(BaseExecutor):
 
     @property
     def slots_available(self) -> int:
-        """How much the scheduler may queue at once: what is queued is bounded by the teams' pools, not by what runs.
-
-        Where it was bounded by what runs, a machine that one team keeps busy would have no place in the queue for
-        another one's first task, which may start however busy the machine is.
-        """
-        return self.parallelism
+        """How much more the scheduler may queue. What waits for its own team's slots takes nobody else's place."""
+        return self.parallelism - self.slots_occupied
 
     @property
     def slots_occupied(self) -> int:
-        """As above: nothing, to the scheduler."""
-        return 0
+        """What runs, and what waits for room that any team could use."""
+        return len(self.running) + max(0, len(self.queued_tasks) - self._held)
 
     def _hand_out(self) -> None:
         self._teams.refresh()
@@ -96,6 +90,9 @@ class TeamExecutor(BaseExecutor):
         free = self.parallelism - len(self.running)
         for team, workload in next_in_line(waiting, running, slots, free, list(self._served)):
             self._start_workload(team, workload)
+            waiting[team].remove(workload)
+            running[team] = running.get(team, 0) + 1
+        self._held = held_back(waiting, running, slots)
 
     def _waiting(self) -> dict[str, list[Any]]:
         """Team → its queued tasks by priority, then arrival."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -75,10 +74,9 @@ def _walk(root: Path) -> Iterator[tuple[str, Signature]]:
         for entry in entries:
             if entry.name == "__pycache__" or entry.name.startswith(PART):
                 continue
-            with contextlib.suppress(OSError):  # gone since: files come and go while they are looked at
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(Path(entry.path))
-                elif entry.is_file(follow_symlinks=False):
-                    found = entry.stat(follow_symlinks=False)
-                    count += 1
-                    yield os.path.relpath(entry.path, root), (found.st_ino, found.st_mtime_ns, found.st_size)
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(Path(entry.path))
+            elif entry.is_file(follow_symlinks=False):
+                found = entry.stat(follow_symlinks=False)
+                count += 1
+                yield os.path.relpath(entry.path, root), (found.st_ino, found.st_mtime_ns, found.st_size)

@@ -36,11 +36,11 @@ class ParseLimits:
     """Dags that one file may define."""
     dags_per_team: int = 2_000
     """Dags that one team may have: each is looked at by the scheduler, and by every list."""
-    tasks_per_dag: int = 2_000
+    tasks_per_dag: int = 5_000
     """Tasks of one Dag. Creating a run of 10,000 holds the API server for four seconds."""
     map_length: int = 1_024
     """Instances of one mapped task, also where several outputs are multiplied: Airflow's own limit is for each."""
-    instances_per_run: int = 5_000
+    instances_per_run: int = 10_000
     """Task instances of one run, as far as the file itself says (tasks, times the lists that they are mapped over)."""
     graph_work: int = 20_000_000
     """Tasks times dependencies of one Dag: what adding up the priorities of all that follows takes, in each run."""

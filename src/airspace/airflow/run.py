@@ -1,7 +1,7 @@
 """Run one of Airflow's components in this process: ``python -m airspace.airflow.run NAME``.
 
-The API server and the triggerer are Airflow's own commands. The scheduler and the Dag processor are ours, under
-Airflow's own jobs.
+The API server and the triggerer are Airflow's own commands. So is the scheduler, around our executor; the Dag
+processor is our manager under Airflow's own job.
 """
 
 from __future__ import annotations
@@ -36,19 +36,11 @@ def api_server() -> None:
 def scheduler() -> None:
     """Airflow's scheduler. A home has one: whatever another has left is known to be over."""
     lock = _only_one("scheduler")
-    from airflow.jobs.job import Job, run_job
-    from airflow.sdk.configuration import conf  # noqa: F401  # sets Airflow's SDK up before anything forks
-    from airflow.utils.process_utils import set_component_mp_start_method
-    from airflow.utils.providers_configuration_loader import providers_configuration_loaded
-
     from airspace.airflow.jobs import end_dead_schedulers
-    from airspace.airflow.scheduler import TeamScheduler
 
     end_dead_schedulers()
-    set_component_mp_start_method("scheduler")
-    # As Airflow's own command, but for its log server, which would listen on every address.
-    runner = TeamScheduler(job=Job())
-    providers_configuration_loaded(run_job)(job=runner.job, execute_callable=runner._execute)
+    # Airflow's log server would listen on every address.
+    _airflow("scheduler", "--skip-serve-logs")
     os.close(lock)
 
 

@@ -77,6 +77,9 @@ def _walk(root: Path) -> Iterator[tuple[str, Signature]]:
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(Path(entry.path))
             elif entry.is_file(follow_symlinks=False):
-                found = entry.stat(follow_symlinks=False)
+                try:
+                    found = entry.stat(follow_symlinks=False)
+                except OSError:  # gone while it was looked at
+                    continue
                 count += 1
                 yield os.path.relpath(entry.path, root), (found.st_ino, found.st_mtime_ns, found.st_size)

@@ -48,6 +48,9 @@ class Airspace(Peer):
         self._password = ""
 
     def launch(self, *, fresh: bool) -> None:  # noqa: ARG002  # `up` finds out by itself
+        if self.settings:
+            self.home.mkdir(mode=0o700, exist_ok=True)
+            (self.home / "airflow.overrides.cfg").write_text(airflow_cfg.render(self.settings))
         with (self.root / "up.log").open("ab") as log:
             self._up = subprocess.Popen(
                 [str(BIN / "airspace"), "up", "--port", str(self.port)], env=self._environment(), cwd="/", stdout=log,
@@ -63,8 +66,6 @@ class Airspace(Peer):
             self._up.wait(200)
             self.check()
         if fresh:
-            if self.settings:  # from the next start on
-                (self.home / "airflow.overrides.cfg").write_text(airflow_cfg.render(self.settings))
             made = self._run("user", "add", "bench", "--platform-role", "admin", "--json")
             self._password = json.loads(made)["password"]
         if fresh and self.teams:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import matplotlib
+from matplotlib import pyplot
 
 from benchmarks.options import RESULTS
 
@@ -19,7 +23,8 @@ Document = dict[str, Any]
 
 def table(document: Document) -> str:
     """One benchmark's tables, in Markdown."""
-    body = {"platform": _platform, "tasks": _tasks, "guard": _guard}[document["benchmark"]](document)
+    makers = {"platform": _platform, "tasks": _tasks, "guard": _guard, "access": _access, "fair": _fair}
+    body = makers[document["benchmark"]](document)
     return f"{_where(document)}\n\n{body}"
 
 
@@ -89,6 +94,74 @@ def _guard(document: Document) -> str:
     return "\n".join(line.replace(" ms |", " |") for line in lines)
 
 
+def _access(document: Document) -> str:
+    lines = _header(["where", "as", "what", "Dags seen", "queries", "median, ms", "p95, ms", "processor, ms"])
+    for row in document["rows"]:
+        size, manager = row["where"].split()
+        teams, dags = document["sizes"][size]
+        cells = [f"{manager}, {teams} × {dags} Dags", row["who"], row["what"], str(row["dags"])]
+        queries = "–".join(str(count) for count in dict.fromkeys((row["queries"][0], row["queries"][-1])))
+        lines.append(_row([*cells, queries, *(_number(row[key]) for key in ("median_ms", "p95_ms", "cpu_ms"))]))
+    verdict = document["verdict"]
+    lines += ["", *_header(["ratio", "median", "p95", "processor"])]
+    ratios = {f"airspace / simple: {what}": found for what, found in verdict["against_simple"].items()}
+    ratios["a member's first page: 100 teams / alone"] = verdict["first_page_crowd_against_alone"]
+    for what, found in ratios.items():
+        lines.append(_row([what, *(_number(found[key], "×") for key in ("median_ms", "p95_ms", "cpu_ms"))]))
+    return "\n".join(lines)
+
+
+def _fair(document: Document) -> str:
+    sides = [side for side in _SIDES if side in document]
+    lines = _header(
+        ["the neighbour holds", "side", "alone, s", "median, s", "worst, s", "worst / alone", "never done",
+         "neighbour alone, tasks/s", "beside it", "it keeps"]
+    )  # fmt: skip
+    for scenario in ("static", "mapped", "runs"):
+        for side in sides:
+            row = document[side][scenario]
+            alone, worst = row["alone_median_s"], row["worst_s"]
+            times = [_number(value, " ").strip() for value in (alone, row["median_s"], worst)]
+            lines.append(
+                _row(
+                    [f"{document['held']:,} tasks, {_HOLDS[scenario]}", side, *times,
+                     _number(worst / alone if worst and alone else None, "×"),
+                     f"{row['unfinished']} of {len(row['quiet_s'])}",
+                     _number(row["neighbour_alone_per_s"]), _number(row["neighbour_per_s"]),
+                     _number(row["neighbour_keeps"])]
+                )
+            )  # fmt: skip
+    backlogs = sorted({point["backlog"] for side in sides for point in document[side]["loops"]})
+    lines += ["", *_header(["scheduler's loop, ms (median / worst), at a backlog of", *(f"{b:,}" for b in backlogs)])]
+    for side in sides:
+        points = {point["backlog"]: point for point in document[side]["loops"]}
+        cells = [f"{p['median_ms']:,.0f} / {p['worst_ms']:,.0f}" if (p := points.get(b)) else "–" for b in backlogs]
+        lines.append(_row([side, *cells]))
+    return "\n".join([*lines, "", "![The scheduler's loop against the backlog](images/scheduler-loop.svg)"])
+
+
+_HOLDS = {"static": "one run", "mapped": "one run, mapped", "runs": "a thousand runs"}
+
+
+def draw_loops(document: Document) -> str:
+    """The scheduler's loop time against the backlog, as a picture (SVG)."""
+    matplotlib.use("svg")
+    with matplotlib.rc_context({"svg.hashsalt": "airspace", "svg.fonttype": "none", "font.family": "sans-serif"}):
+        figure, axes = pyplot.subplots(figsize=(7.2, 3.6), layout="constrained")
+        for side in _SIDES:
+            if side in document:
+                points = document[side]["loops"]
+                axes.plot([p["backlog"] for p in points], [p["median_ms"] for p in points], marker="o", label=side)
+        axes.set(title="Scheduler loop against backlog", xlabel="tasks that wait", ylabel="median loop, ms")
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+        axes.legend()
+        out = io.StringIO()
+        figure.savefig(out, format="svg", metadata={"Date": None})
+        pyplot.close(figure)
+    return out.getvalue()
+
+
 def _teams(count: int) -> str:
     return f"{count} teams" if count else "no teams"
 
@@ -127,6 +200,9 @@ def main() -> int:
     """Renew the page; says which results it found."""
     documents = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
     PAGE.write_text(renewed(PAGE.read_text(), documents))
+    for document in documents:
+        if document["benchmark"] == "fair":
+            (PAGE.parent / "images" / "scheduler-loop.svg").write_text(draw_loops(document))
     print(f"{PAGE.name} shows {', '.join(d['benchmark'] for d in documents) or 'nothing'}", file=sys.stderr)
     return 0
 

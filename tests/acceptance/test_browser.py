@@ -5,70 +5,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.acceptance.browsing import PATIENCE, browser, needs_browser, picture, signed_in
 from tests.acceptance.conftest import Demo
 
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+__all__ = ["browser"]
+
 DAGS = {
     "data_engineering": "de_player_warehouse",
     "data_science": "ds_churn",
     "data_analytics": "da_executive_dashboard",
 }
-PATIENCE = 30_000  # milliseconds
 
-pytestmark = [
-    pytest.mark.acceptance,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs {CHROMIUM}: apt-get install chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, headless."""
-    arguments = ["--no-sandbox"] if os.getuid() == 0 else []
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
-        try:
-            yield running
-        finally:
-            running.close()
-
-
-@contextmanager
-def _signed_in(browser: Browser, demo: Demo, name: str) -> Iterator[Page]:
-    """A page after signing in by the form, as a person does."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    failures: list[str] = []
-    page.on("pageerror", lambda error: failures.append(str(error)))
-    try:
-        page.goto(demo.document["url"])
-        page.wait_for_url("**/auth/login**")
-        if name == "ada":
-            _picture(page, "sign-in")
-        page.fill("input[name=username]", name)
-        page.fill("input[name=password]", demo.password(name))
-        page.click("button[type=submit]")
-        page.wait_for_url(lambda url: "/auth/login" not in url)
-        yield page
-        assert failures == []
-    finally:
-        context.close()
-
-
-def _picture(page: Page, name: str) -> None:
-    if folder := os.environ.get("AIRSPACE_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(Path(folder) / f"{name}.png"))
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900), *needs_browser]
 
 
 def _open_dags(page: Page, demo: Demo, shown: set[str]) -> None:
@@ -87,7 +38,7 @@ def _no_error_shown(page: Page) -> None:
 
 
 def test_a_member_sees_the_own_team_only(demo: Demo, browser: Browser) -> None:
-    with _signed_in(browser, demo, "ada") as page:
+    with signed_in(browser, demo, "ada") as page:
         page.wait_for_load_state("networkidle")
         _no_error_shown(page)
         _open_dags(page, demo, {DAGS["data_science"]})
@@ -95,29 +46,29 @@ def test_a_member_sees_the_own_team_only(demo: Demo, browser: Browser) -> None:
         assert DAGS["data_engineering"] not in text
         assert DAGS["data_analytics"] not in text
         _no_error_shown(page)
-        _picture(page, "dags-of-a-member")
+        picture(page, "dags-of-a-member")
 
 
 def test_a_member_does_not_find_a_foreign_dag_by_its_address(demo: Demo, browser: Browser) -> None:
-    with _signed_in(browser, demo, "ada") as page:
+    with signed_in(browser, demo, "ada") as page:
         page.goto(f"{demo.document['url'].rstrip('/')}/dags/{DAGS['data_engineering']}")
         page.wait_for_load_state("networkidle")
         assert "receive" not in page.locator("body").inner_text()
 
 
 def test_support_sees_all_teams(demo: Demo, browser: Browser) -> None:
-    with _signed_in(browser, demo, "dora") as page:
+    with signed_in(browser, demo, "dora") as page:
         _open_dags(page, demo, set(DAGS.values()))
         _no_error_shown(page)
-        _picture(page, "dags-of-support")
+        picture(page, "dags-of-support")
         page.goto(f"{demo.document['url'].rstrip('/')}/dags/{DAGS['data_science']}")
         page.wait_for_load_state("networkidle")
         _no_error_shown(page)
-        _picture(page, "a-dag-of-another-team")
+        picture(page, "a-dag-of-another-team")
 
 
 def test_somebody_without_a_role_meets_an_empty_house_not_an_error(demo: Demo, browser: Browser) -> None:
-    with _signed_in(browser, demo, "nemo") as page:
+    with signed_in(browser, demo, "nemo") as page:
         page.wait_for_load_state("networkidle")
         text = page.locator("body").inner_text()
         assert not [dag_id for dag_id in DAGS.values() if dag_id in text]
@@ -133,6 +84,6 @@ def test_the_dashboard_opens_without_a_network(demo: Demo, browser: Browser) -> 
         page.goto(demo.document["dashboard"])
         assert page.locator("svg").count() >= 3
         assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
-        _picture(page, "rocket-dashboard")
+        picture(page, "rocket-dashboard")
     finally:
         context.close()

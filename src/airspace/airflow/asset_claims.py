@@ -1,4 +1,4 @@
-"""Whose is an asset, and who may do what with it. Pure; see ``docs/adr/0013-ownership-of-names.md``.
+"""Whose is an asset, and who may do what with it. Pure; see ``docs/adr/0013-what-a-dag-file-may-say.md``.
 
 An asset is two names of one thing: its name and its URI, both unique on the platform. It belongs to the team whose
 team file names it; where no file does, to the team that produced it first; before that, to nobody.

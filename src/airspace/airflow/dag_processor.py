@@ -13,10 +13,12 @@ import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import attrs
 from airflow import settings
+from airflow.callbacks.callback_requests import CallbackRequest
 from airflow.configuration import conf
 from airflow.dag_processing.manager import DagFileInfo, DagFileProcessorManager
 from airflow.dag_processing.processor import DagFileParsingResult, DagFileProcessorProcess
@@ -24,8 +26,9 @@ from airflow.utils.session import create_session
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from uuid6 import uuid7
 
-from airspace.airflow import live_bundles, parse_catalog, parse_facts, parse_process, parse_results
+from airspace.airflow import callbacks, live_bundles, parse_catalog, parse_facts, parse_process, parse_results
 from airspace.airflow.child_process import ending
+from airspace.airflow.discovery import Finder
 from airspace.airflow.executor_queue import next_in_line
 from airspace.airflow.live_bundles import Signature
 from airspace.airflow.live_teams import Grants, LiveTeams
@@ -55,6 +58,7 @@ class TeamDagProcessor(DagFileProcessorManager):
     _rung: set[str] = attrs.field(factory=set, init=False)
     _signatures: dict[str, dict[str, Signature]] = attrs.field(factory=dict, init=False)
     _last_served: dict[str, None] = attrs.field(factory=dict, init=False)
+    _finder: Finder = attrs.field(factory=Finder, init=False)
     _rules: Rules = attrs.field(factory=lambda: _rules(), init=False)
 
     # --- the teams, live -------------------------------------------------------------------------------------------
@@ -150,6 +154,14 @@ class TeamDagProcessor(DagFileProcessorManager):
             # Changed files go first. Airflow would come to them when its whole queue has been worked off.
             self._add_files_to_queue(self._changed(bundle, known_files[bundle]), mode="frontprio")
 
+    def _find_files_in_bundle(self, bundle: Any) -> list[Path]:
+        look = super()._find_files_in_bundle
+        return self._finder.find(bundle.name, lambda: look(bundle))
+
+    def _get_observed_filelocs(self, present: set[DagFileInfo]) -> set[str]:
+        look = super()._get_observed_filelocs
+        return self._finder.guarded(lambda: look(present), {str(file.rel_path) for file in present})
+
     def _drop(self, gone: Iterable[str], known_files: dict[str, set[DagFileInfo]]) -> None:
         for bundle in gone:
             known_files.pop(bundle, None)
@@ -171,6 +183,13 @@ class TeamDagProcessor(DagFileProcessorManager):
             return list(files)
         return [own[path] for path in changed if path in own]
 
+    def fetch_callbacks(self) -> list[CallbackRequest]:
+        """None to run: what was asked for is taken from the queue and refused."""
+        asked = super().fetch_callbacks()
+        if asked:
+            callbacks.refuse(asked)
+        return []
+
     # --- parsing -----------------------------------------------------------------------------------------------------
 
     def _create_process(self, dag_file: DagFileInfo) -> DagFileProcessorProcess:
@@ -183,7 +202,7 @@ class TeamDagProcessor(DagFileProcessorManager):
             bundle_path=dag_file.bundle_path,
             bundle_name=dag_file.bundle_name,
             dag_file_rel_path=str(dag_file.rel_path),
-            callbacks=self._callback_to_execute.pop(dag_file, []),
+            callbacks=[],
             selector=self.selector,
             logger=logger,
             logger_filehandle=logger_filehandle,
@@ -360,8 +379,6 @@ def _rules() -> Rules:
 
     def get(section: str, key: str) -> str | None:
         value: str | None = conf.get(section, key, fallback=None)
-        if value is None and key == "map_length":
-            value = conf.get("core", "max_map_length", fallback=None)
         return value
 
     limits = ParseLimits.read(get)

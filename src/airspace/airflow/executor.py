@@ -21,9 +21,9 @@ from airflow.executors.base_executor import BaseExecutor, get_execution_api_serv
 from airflow.sdk.log import init_log_file
 from airflow.utils.state import TaskInstanceState
 
-from airspace.airflow import executor_worker
+from airspace.airflow import callbacks, executor_worker
 from airspace.airflow.executor_pool import Ended, WorkerPool
-from airspace.airflow.executor_queue import held_back, next_in_line
+from airspace.airflow.executor_queue import next_in_line
 from airspace.airflow.executor_worker import Job
 from airspace.airflow.live_teams import LiveTeams
 from airspace.airflow.task_presence import TaskPresence
@@ -33,14 +33,13 @@ from airspace.platform import bells
 
 WAIT = 0.5
 GRACE = 8.0  # for tasks to clean up when the platform stops; the process manager's patience is longer
-CALLBACKS_ARE_OFF = (
-    "Callbacks that Airflow runs outside a task (deadlines) are off on this platform."
-    " A task's own callbacks run with the task, a Dag's own in a process of its team's."
-)
 
 
 class TeamExecutor(BaseExecutor):
-    """Runs every team's tasks in processes, each team within its slots, all within ``[core] parallelism``."""
+    """Runs every team's tasks in processes: each team within its slots, all within ``[core] parallelism``.
+
+    A team that has nothing running may start one task even where the others fill the machine.
+    """
 
     is_local = True
     supports_multi_team = True
@@ -62,7 +61,6 @@ class TeamExecutor(BaseExecutor):
         self._lost: list[Any] = []
         self._served: dict[str, None] = {}
         self._kept: deque[Any] = deque(maxlen=200)
-        self._held = 0
         self._busy = False
         _warm()
 
@@ -74,13 +72,17 @@ class TeamExecutor(BaseExecutor):
 
     @property
     def slots_available(self) -> int:
-        """How much more the scheduler may queue. What waits for its own team's slots takes nobody else's place."""
-        return self.parallelism - self.slots_occupied
+        """How much the scheduler may queue at once: what is queued is bounded by the teams' pools, not by what runs.
+
+        Where it was bounded by what runs, a machine that one team keeps busy would have no place in the queue for
+        another one's first task, which may start however busy the machine is.
+        """
+        return self.parallelism
 
     @property
     def slots_occupied(self) -> int:
-        """What runs, and what waits for room that any team could use."""
-        return len(self.running) + max(0, len(self.queued_tasks) - self._held)
+        """As above: nothing, to the scheduler."""
+        return 0
 
     def _hand_out(self) -> None:
         self._teams.refresh()
@@ -90,14 +92,11 @@ class TeamExecutor(BaseExecutor):
         free = self.parallelism - len(self.running)
         for team, workload in next_in_line(waiting, running, slots, free, list(self._served)):
             self._start_workload(team, workload)
-            waiting[team].remove(workload)
-            running[team] = running.get(team, 0) + 1
-        self._held = held_back(waiting, running, slots)
 
     def _waiting(self) -> dict[str, list[Any]]:
         """Team → its queued tasks by priority, then arrival."""
         for callback in list(self.queued_callbacks.values()):
-            self._refuse(callback, CALLBACKS_ARE_OFF)
+            self._refuse(callback, callbacks.OFF)
         waiting: dict[str, list[Any]] = defaultdict(list)
         for _, workload in self.order_queued_tasks_by_priority():
             team = self._owner(workload.bundle_info.name)

@@ -21,15 +21,20 @@ def next_in_line(
     :param waiting: team → its work in the order of arrival
     :param running: team → how much of its work runs
     :param slots: team → how much may run at once; a team that is not in it may run nothing
-    :param free: how much may start in all
+    :param free: how much may start in all; beyond it, each team that has nothing running may start one
     :param last_served: teams, the one served last at the end
     """
     lines = {team: deque(work) for team, work in waiting.items() if work}
     load = {team: running.get(team, 0) for team in lines}
     turn = {team: place for place, team in enumerate(last_served)}
     chosen: list[tuple[str, T]] = []
-    while len(chosen) < free:
-        able = [team for team, line in lines.items() if line and load[team] < slots.get(team, 0)]
+    while True:
+        full = len(chosen) >= free
+        able = [
+            team
+            for team, line in lines.items()
+            if line and load[team] < (min(1, slots.get(team, 0)) if full else slots.get(team, 0))
+        ]
         if not able:
             break
         team = min(able, key=lambda name: (load[name], turn.get(name, -1), name))
@@ -37,8 +42,3 @@ def next_in_line(
         load[team] += 1
         turn[team] = max(turn.values(), default=-1) + 1
     return chosen
-
-
-def held_back(waiting: Mapping[str, Sequence[T]], running: Mapping[str, int], slots: Mapping[str, int]) -> int:
-    """How much waits only for its own team's slots, and so takes nobody else's place."""
-    return sum(max(0, len(work) - max(0, slots.get(team, 0) - running.get(team, 0))) for team, work in waiting.items())

@@ -23,7 +23,8 @@ from sqlalchemy import func, or_, select, union
 
 from airspace.access.rules import Resource
 from airspace.access.table import Kind
-from airspace.backends.tables import asset_grants
+from airspace.access.tasks import Touch, owner_of
+from airspace.backends import tables
 
 _bundle_team = dag_bundle_team_association_table.c
 _dag = DagModel.__table__.c
@@ -31,6 +32,10 @@ _asset = AssetModel.__table__.c
 _OUTLET, _SCHEDULE, _INLET = (
     reference.__table__ for reference in (TaskOutletAssetReference, DagScheduleAssetReference, TaskInletAssetReference)
 )
+_FILES = select(
+    tables.teams.c.name, func.json_object_keys(tables.teams.c.spec["assets"]).column_valued("asset")
+).subquery()
+"""What team files name: one row for each team and asset."""
 
 NAME_AND_TEAM: dict[Kind, tuple[Any, Any]] = {
     Kind.CONNECTION: (Connection.conn_id, Connection.team_name),
@@ -75,9 +80,8 @@ def team_names(session: Any) -> set[str]:
 class AssetPlace:
     """Whose an asset is. All teams share one namespace, so several may claim a name.
 
-    The owner is the team whose Dag produces it (or, if nobody does, is started by it): of several, the one whose team
-    file shares it, else the one that has claimed it the longest. Consumers are named in the owner's team file. Other
-    claimants read their own part of it only, and take nothing from the owner by claiming.
+    The owner is found as for tasks (:func:`airspace.access.tasks.owner_of`); consumers are named in its team file.
+    Other claimants read their own part of it only, and take nothing from the owner by claiming.
     """
 
     owner: str | None
@@ -90,10 +94,12 @@ class AssetPlace:
 
 
 def assets_near(teams: Iterable[str], session: Any) -> dict[int, AssetPlace]:
-    """The assets that Dags of these teams produce or start by, or that are shared with these teams."""
+    """The assets that these teams' files name, their Dags produce or start by, or that are shared with these teams."""
     mine = list(teams)
-    shared = select(asset_grants.c.asset).where(asset_grants.c.consumer.in_(mine))
-    near = or_(_asset.id.in_(touched_by(mine, _OUTLET, _SCHEDULE)), _asset.name.in_(shared))
+    shared = select(tables.asset_grants.c.asset).where(tables.asset_grants.c.consumer.in_(mine))
+    own = select(_FILES.c.asset).where(_FILES.c.name.in_(mine))
+    touched = touched_by(mine, _OUTLET, _SCHEDULE)
+    near = or_(_asset.id.in_(touched), _asset.name.in_(shared), _asset.name.in_(own))
     return asset_places(set(session.scalars(select(_asset.id).where(near))), session)
 
 
@@ -112,38 +118,46 @@ def asset_places(ids: Iterable[int], session: Any) -> dict[int, AssetPlace]:
     """Whose each existing one of these assets is."""
     wanted = list(ids)
     asset_names = dict(session.execute(select(_asset.id, _asset.name).where(_asset.id.in_(wanted))).all())
-    producers = _claims(_OUTLET, wanted, session)
-    started = _claims(_SCHEDULE, wanted, session)
+    named = _named(asset_names.values(), session)
+    touches = _touches(wanted, session)
     grants: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for row in session.execute(select(asset_grants).where(asset_grants.c.asset.in_(list(asset_names.values())))):
+    for row in session.execute(
+        select(tables.asset_grants).where(tables.asset_grants.c.asset.in_(list(asset_names.values())))
+    ):
         grants[row.asset, row.team].add(row.consumer)
-    return {
-        asset_id: _place(name, producers[asset_id] or started[asset_id], grants)
-        for asset_id, name in asset_names.items()
-    }
+    places = {}
+    for asset_id, name in asset_names.items():
+        owner = owner_of(frozenset(named[name]), touches[asset_id])
+        # Who merely waits for what others produce has no part in it.
+        claims = [touch for touch in touches[asset_id] if touch.produces] or touches[asset_id]
+        claimants = frozenset(claim.team for claim in claims) - {owner}
+        readers = frozenset(grants.get((name, owner), ())) if owner else frozenset()
+        places[asset_id] = AssetPlace(owner, readers, claimants)
+    return places
 
 
-def _place(name: str, claims: list[str], grants: dict[tuple[str, str], set[str]]) -> AssetPlace:
-    if not claims:
-        return AssetPlace(None, frozenset(), frozenset())
-    owner = ([team for team in claims if (name, team) in grants] or claims)[0]
-    return AssetPlace(owner, frozenset(grants.get((name, owner), ())), frozenset(claims) - {owner})
+def _named(assets: Iterable[str], session: Any) -> dict[str, set[str]]:
+    """Asset → the teams whose files name it."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for row in session.execute(select(_FILES).where(_FILES.c.asset.in_(list(assets)))):
+        found[row.asset].add(row.name)
+    return found
 
 
-def _claims(reference: Any, ids: list[int], session: Any) -> dict[int, list[str]]:
-    """The teams whose Dags refer to each asset, whoever did so first in front."""
-    since = func.min(reference.c.created_at)
-    ask = (
-        select(reference.c.asset_id, _bundle_team.team_name)
-        .join(DagModel.__table__, _dag.dag_id == reference.c.dag_id)
-        .join(dag_bundle_team_association_table, _bundle_team.dag_bundle_name == _dag.bundle_name)
-        .where(reference.c.asset_id.in_(ids))
-        .group_by(reference.c.asset_id, _bundle_team.team_name)
-        .order_by(reference.c.asset_id, since, _bundle_team.team_name)
-    )
-    found: dict[int, list[str]] = defaultdict(list)
-    for asset_id, team in session.execute(ask):
-        found[asset_id].append(team)
+def _touches(ids: list[int], session: Any) -> dict[int, list[Touch]]:
+    """The teams whose Dags produce each asset or start by it."""
+    found: dict[int, list[Touch]] = defaultdict(list)
+    for reference, produces in ((_OUTLET, True), (_SCHEDULE, False)):
+        since = func.min(reference.c.created_at).label("since")
+        ask = (
+            select(reference.c.asset_id, _bundle_team.team_name, since)
+            .join(DagModel.__table__, _dag.dag_id == reference.c.dag_id)
+            .join(dag_bundle_team_association_table, _bundle_team.dag_bundle_name == _dag.bundle_name)
+            .where(reference.c.asset_id.in_(ids))
+            .group_by(reference.c.asset_id, _bundle_team.team_name)
+        )
+        for row in session.execute(ask):
+            found[row.asset_id].append(Touch(row.team_name, produces, row.since))
     return found
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
-import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import airflow.partition_mappers
@@ -29,6 +27,7 @@ from airflow.task.trigger_rule import TriggerRule
 from airflow.task.weight_rule import WeightRule
 from airflow.timetables.base import Timetable
 
+from airspace.airflow.discovery import at_most
 from airspace.airflow.parse_shape import Known
 
 ANY = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
@@ -130,7 +129,7 @@ def load(dag: Any, seconds: int) -> str | None:
     Nothing of the team runs: ``parse_checks`` has let through only names of Airflow's own classes.
     """
     try:
-        with _at_most(seconds):
+        with at_most(seconds):
             real = dag._real_dag
             timetable = dag.timetable
             _ = (timetable.summary, timetable.description, timetable.type_name, timetable.periodic)
@@ -144,21 +143,3 @@ def load(dag: Any, seconds: int) -> str | None:
         cause = error.__cause__ or error
         return f"{type(cause).__name__}: {str(cause)[:300]}".replace("\0", "").encode("utf-8", "replace").decode()
     return None
-
-
-class TookTooLongError(Exception):
-    """It takes too long."""
-
-
-@contextmanager
-def _at_most(seconds: int) -> Iterator[None]:
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise TookTooLongError(f"that takes longer than {seconds} seconds")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

@@ -139,4 +139,6 @@ def keep_in_service(kept: Collection[str], bundle: str, session: Any) -> None:
     """Airflow takes every Dag of a file with an import error out of service; those that were let in stay."""
     if kept:
         ask = update(DagModel).where(DagModel.dag_id.in_(kept), DagModel.bundle_name == bundle)
-        session.execute(ask.values(is_stale=False).execution_options(synchronize_session="fetch"))
+        session.execute(
+            ask.values(is_stale=False, has_import_errors=False).execution_options(synchronize_session="fetch")
+        )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import inspect
+import itertools
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -36,11 +40,11 @@ class ParseLimits:
     """Dags that one file may define."""
     dags_per_team: int = 2_000
     """Dags that one team may have: each is looked at by the scheduler, and by every list."""
-    tasks_per_dag: int = 5_000
+    tasks_per_dag: int = 2_000
     """Tasks of one Dag. Creating a run of 10,000 holds the API server for four seconds."""
     map_length: int = 1_024
     """Instances of one mapped task, also where several outputs are multiplied: Airflow's own limit is for each."""
-    instances_per_run: int = 10_000
+    instances_per_run: int = 5_000
     """Task instances of one run, as far as the file itself says (tasks, times the lists that they are mapped over)."""
     graph_work: int = 20_000_000
     """Tasks times dependencies of one Dag: what adding up the priorities of all that follows takes, in each run."""
@@ -70,3 +74,19 @@ class ParseLimits:
                     raise ValueError(f"[{SECTION}] {limit.name} = {value}: write a whole number, 1 or more")
                 given[limit.name] = int(value)
         return cls(**given)
+
+
+def reference() -> str:
+    """The table of ``docs/settings.md``, made from the words above."""
+    body = next(node for node in ast.parse(inspect.getsource(ParseLimits)).body if isinstance(node, ast.ClassDef)).body
+    lines = ["| setting | default | what it limits |", "| --- | --- | --- |"]
+    for field, words in itertools.pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(words, ast.Expr):
+            name = ast.unparse(field.target)
+            text = " ".join(ast.literal_eval(words.value).split())
+            lines.append(f"| `{name}` | {getattr(ParseLimits, name):,} | {text} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference() + "\n")

@@ -1,7 +1,7 @@
 """What a parse process sent back, made fit to be stored. Pure: everything in it came from a team's code.
 
 ``parse_checks`` says what may not be. What a Dag says about things that are not its to decide (its file, with whom its
-assets are shared) is overwritten here. See ``docs/adr/0012-parse-results.md``.
+assets are shared) is overwritten here. See ``docs/adr/0013-what-a-dag-file-may-say.md``.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from airspace.airflow.parse_limits import ParseLimits
 
 CHUNK = 256 * 1024
+MOST_CHUNKS = 6  # at once: the others are served in between
 _CONTAINERS = bytes(range(0x80, 0xA0))  # msgpack: the first byte of a short mapping or list
 
 
@@ -30,21 +31,26 @@ class Frames:
         self._count = 0
 
     def read(self, sock: socket.socket) -> bool:
-        """Take what there is; False at the end.
+        """Take what there is, up to one frame or a megabyte; False at the end.
 
         :raises SpoiledError: too much, or too often
         """
-        wanted = 4 - len(self._buffer) if self._needed is None else min(CHUNK, self._needed - len(self._buffer))
-        chunk = sock.recv(wanted)
-        if not chunk:
-            return False
-        self._buffer += chunk  # grows with what has come, never to what was only announced
-        if self._needed is None:
-            self._head()
-        elif len(self._buffer) == self._needed:
-            frame, self._buffer, self._needed = bytes(self._buffer), bytearray(), None
-            self._check(frame)
-            self._on_frame(frame)
+        for _ in range(MOST_CHUNKS):
+            wanted = 4 - len(self._buffer) if self._needed is None else min(CHUNK, self._needed - len(self._buffer))
+            try:
+                chunk = sock.recv(wanted, socket.MSG_DONTWAIT)
+            except (BlockingIOError, InterruptedError):
+                return True
+            if not chunk:
+                return False
+            self._buffer += chunk  # grows with what has come, never to what was only announced
+            if self._needed is None:
+                self._head()
+            elif len(self._buffer) == self._needed:
+                frame, self._buffer, self._needed = bytes(self._buffer), bytearray(), None
+                self._check(frame)
+                self._on_frame(frame)
+                return True
         return True
 
     def _head(self) -> None:

@@ -7,6 +7,7 @@ what it corrects here; this holds for whatever came into the database before, or
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
@@ -20,6 +21,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from airspace.airflow.guard.presence import refuse_unguarded
+from airspace.airflow.parse_limits import ParseLimits
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +68,20 @@ class Place:
         return max(1, min(self.pools.get(pool, self.slots) or self.slots, self.slots))
 
 
+class MapTooLongError(Exception):
+    """A task is mapped over more values than the platform allows.
+
+    Raised while its instances are made, so that nobody has to wait until a million are; the scheduler fails the task.
+    """
+
+    def __init__(self, task_id: str, most: int) -> None:
+        super().__init__(
+            f"Task {task_id!r} is mapped over more than {most} values (several outputs are multiplied)."
+            " Give each instance a batch of values."
+        )
+        self.task_id = task_id
+
+
 class _Places:
     """Dag id → its team's place, remembered for a few seconds."""
 
@@ -102,6 +118,13 @@ def _ask(dag_id: str) -> Place | None:
 _places = _Places()
 
 
+@functools.cache
+def _longest_map() -> int:
+    from airflow.configuration import conf
+
+    return ParseLimits.read(lambda section, key: conf.get(section, key, fallback=None)).map_length
+
+
 def put(task_instance: Any, place: Place) -> None:
     """Put a task instance into its team's place. What it must not choose is not left to it."""
     task_instance.pool = place.pool(task_instance.pool)
@@ -117,6 +140,8 @@ def task_instance_mutation_hook(task_instance: Any) -> None:
     """Put a task instance into its team's place. Without a team it is left as it is, and the executor refuses it."""
     if not task_instance.dag_id or not task_instance.pool:
         return
+    if (task_instance.map_index or 0) >= _longest_map():
+        raise MapTooLongError(task_instance.task_id, _longest_map())
     place = _places.of(task_instance.dag_id)
     if place is not None:
         put(task_instance, place)

@@ -197,6 +197,10 @@ def _check(kind: Kind, team: str | None, names: list[str], user: Any, method: st
         ask(method="PUT", user=user, details=_DETAILS[kind](names[0], team))
     if team is not None and reach is not None and team not in reach:
         raise _FORBIDDEN
+    if team is None and reach and method == "POST":
+        raise HTTPException(
+            403, 'Only administrators create what has no team: add "team_name", with yours, to the body.'
+        )
     if team is not None or (method == "POST" and reach is None):
         _fit(kind, team, names, creating=method == "POST")
 

@@ -1,12 +1,13 @@
 """Run one of Airflow's components in this process: ``python -m airspace.airflow.run NAME``.
 
-The API server and the triggerer are Airflow's own commands. So is the scheduler, around our executor; the Dag
-processor is our manager under Airflow's own job.
+The API server and the triggerer are Airflow's own commands. The scheduler and the Dag processor are ours, under
+Airflow's own jobs.
 """
 
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import sys
 import threading
@@ -36,11 +37,19 @@ def api_server() -> None:
 def scheduler() -> None:
     """Airflow's scheduler. A home has one: whatever another has left is known to be over."""
     lock = _only_one("scheduler")
+    from airflow.jobs.job import Job, run_job
+    from airflow.sdk.configuration import conf  # noqa: F401  # sets Airflow's SDK up before anything forks
+    from airflow.utils.process_utils import set_component_mp_start_method
+    from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+
     from airspace.airflow.jobs import end_dead_schedulers
+    from airspace.airflow.scheduler import TeamScheduler
 
     end_dead_schedulers()
-    # Airflow's log server would listen on every address.
-    _airflow("scheduler", "--skip-serve-logs")
+    set_component_mp_start_method("scheduler")
+    # As Airflow's own command, but for its log server, which would listen on every address.
+    runner = TeamScheduler(job=Job())
+    providers_configuration_loaded(run_job)(job=runner.job, execute_callable=runner._execute)
     os.close(lock)
 
 
@@ -103,6 +112,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if len(arguments) != 1 or arguments[0] not in COMPONENTS:
         sys.stderr.write(f"{USAGE}\n")
         raise SystemExit(2)
+    # Importing Airflow makes millions of objects that stay: looking for garbage among them is a sixth of a start.
+    gc.set_threshold(50_000, 50, 100)
     # Before Airflow is imported; after a home's own, which may have one too.
     sys.path.append(str(Path(local_settings.__file__).parent))
     COMPONENTS[arguments[0]]()

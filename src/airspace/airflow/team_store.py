@@ -10,6 +10,7 @@ from airflow import settings
 from airflow.configuration import conf
 from sqlalchemy import select, text
 
+from airspace.airflow.team_assets import asset_conflicts
 from airspace.airflow.team_state import Present, compare, conflicts, read_present
 from airspace.airflow.team_writer import TeamWriter
 from airspace.backends import tables
@@ -69,6 +70,7 @@ def _run(payload: Payload, *, apply: bool) -> dict[str, Any]:
             session.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _ADVISORY_LOCK})
         present = read_present(session, teams)
         _check(teams, present)
+        _check_assets(list(asset_conflicts(session, teams)))
         changes: list[Change] = []
         for team in teams:
             found = compare(team, present, sources, sealer)
@@ -95,4 +97,12 @@ def _check(teams: Sequence[DesiredTeam], present: Present) -> None:
         raise InvalidInputError(
             "these names are taken by objects that are not the team's:\n  " + "\n  ".join(taken),
             fix="rename or delete them in Airflow (Admin menu), or use other names in the file",
+        )
+
+
+def _check_assets(conflicts: Sequence[str]) -> None:
+    if conflicts:
+        raise InvalidInputError(
+            "these assets belong to other teams:\n  " + "\n  ".join(conflicts),
+            fix="name them in one team's file only: the one whose Dags produce them",
         )

@@ -1,4 +1,4 @@
-"""Load right after the API server's start what its first task would otherwise wait seconds for."""
+"""Load right after the platform's start what its first task would otherwise wait seconds for."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import logging
 import socket
 import time
 import uuid
+from datetime import datetime, timedelta, timezone
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 120.0
+_AHEAD = 20.0
+"""Seconds that the other components are let go ahead: what they need to be ready is needed sooner."""
+_OTHERS = 3  # scheduler, Dag processor, triggerer: each is a job
 
 
 def warm_execution_api() -> None:
@@ -19,8 +23,10 @@ def warm_execution_api() -> None:
     from airflow.executors.base_executor import get_execution_api_server_url
     from airflow.sdk.api.client import Client, ServerResponseError
 
+    begun = datetime.now(tz=timezone.utc)
     if not _listening(conf.get("api", "host"), conf.getint("api", "port")):
         return
+    _let_others_start(begun)
     nobody = uuid.uuid4()
     generator = JWTGenerator(
         valid_for=60,
@@ -29,8 +35,6 @@ def warm_execution_api() -> None:
         **get_signing_args(make_secret_key_if_needed=False),
     )
     token = generator.generate(extras={"sub": str(nobody), "scope": "workload"})
-    from datetime import datetime, timezone
-
     with Client(base_url=get_execution_api_server_url(), token=token) as client:
         try:
             client.task_instances.start(nobody, 0, datetime.now(tz=timezone.utc))
@@ -50,3 +54,18 @@ def _listening(host: str, port: int) -> bool:
         else:
             return True
     return False
+
+
+def _let_others_start(begun: datetime) -> None:
+    """Wait until every other component was heard of, or long enough."""
+    from airflow.jobs.job import Job
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    ask = select(Job.job_type).where(Job.latest_heartbeat >= begun - timedelta(seconds=5)).distinct()
+    deadline = time.monotonic() + _AHEAD
+    while time.monotonic() < deadline:
+        with create_session() as session:
+            if len(session.scalars(ask).all()) >= _OTHERS:
+                return
+        time.sleep(0.5)

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from airspace.model.errors import AirspaceError, HomeError
 from airspace.model.home import HomeLayout
+from airspace.platform.airflow_config import OVERRIDES
 
 _ID = re.compile(r"[0-9a-f]{6}\Z")
 # What supervisord, PostgreSQL, SQLAlchemy, Airflow's config parser and a shell all take literally, letters aside.
@@ -107,8 +108,9 @@ def check_usable(layout: HomeLayout) -> None:
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise HomeError(f"other users may write in {root}", fix=f"chmod go-w {root}")
     known = layout.manifest.exists() or _begun_file(layout).exists()
-    # The last two are what another `up` that has just begun makes first.
-    if not known and any(not entry.name.startswith((".lock", ".begun", "..begun")) for entry in root.iterdir()):
+    # The user's settings may be there before anything else; the others are what another `up` that has just begun makes.
+    may_be = (OVERRIDES, ".lock", ".begun", "..begun")
+    if not known and any(not entry.name.startswith(may_be) for entry in root.iterdir()):
         raise HomeError(
             f"{root} is not empty and was not made by airspace up (it has no airspace.json)",
             fix=f"move it away (mv {root} {root}.old) or set AIRSPACE_HOME to a new folder",

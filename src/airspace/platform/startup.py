@@ -28,6 +28,7 @@ DATABASE = "airflow"
 _FRESH_MB, _KNOWN_MB = 500, 60  # free disk space that a new home and an initialised one need to start
 _READY_SECONDS = 300.0
 _DATABASE_SECONDS = 60.0
+_LOOK = 0.2  # seconds between two looks at the components: each costs processor time that they need to start
 _CRASHES = 3  # ends of a component while starting after which waiting on is pointless
 
 
@@ -209,7 +210,7 @@ class Start:
             if all(part.state == health.RUNNING for part in found):
                 return
             self._give_up_on_crashes(found, crashes, expired=time.monotonic() > started + _READY_SECONDS)
-            time.sleep(0.1)
+            time.sleep(_LOOK)
 
     def _give_up_on_crashes(
         self, found: Sequence[ComponentStatus], crashes: dict[str, set[float]], *, expired: bool

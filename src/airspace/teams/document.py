@@ -174,13 +174,23 @@ class _Builder:
         if not str(tag).startswith("tag:yaml.org,2002:") and tag != "!":
             self._tag(str(tag), at)
         if tag == "!" or kind in _TEXT_TAGS:
-            return event.value
+            return self._text(event.value, at)
         try:
             return _SCALARS[kind](event.value)
         except KeyError:
             self._tag(str(tag), at)
         except ValueError:
             self._stop(at, "bad-value", f"this is no {kind}", "put it in quotes")
+
+    def _text(self, text: str, at: tuple[int, int]) -> str:
+        """The text, the two halves that JSON escapes one character as put together."""
+        if text.isascii():
+            return text
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            self._report(*at, "", "bad-text", "half a character: a surrogate on its own", "write the character itself")
+            return text.encode(errors="replace").decode()
 
     def _path(self) -> Path:
         if not self._stack:

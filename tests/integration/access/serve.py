@@ -34,7 +34,6 @@ from sqlalchemy import event, insert, select
 from airspace.access.passwords import hash_password
 from airspace.access.rules import RULES, Rule
 from airspace.airflow.auth_manager import AirspaceAuthManager
-from airspace.airflow.dependencies import routes_of
 from airspace.backends.tables import UserStore, asset_grants, members
 from airspace.model.roles import PlatformRole, Role
 
@@ -183,17 +182,10 @@ class CountQueries:
         await self._app(scope, receive, counted)
 
 
-def list_routes(app: Any, file: Path) -> None:
-    """Every address that can be read, for the sweep."""
-    paths = {route.path for route in routes_of(app) if "GET" in (route.methods or ())}
-    file.write_text("\n".join(sorted(paths)))
-
-
 if __name__ == "__main__":
     fill()
     AirspaceAuthManager.rules = RulesButOne(Path(sys.argv[2]))  # type: ignore[assignment]
     application = create_app()
-    list_routes(application, Path(sys.argv[2]).with_name("routes"))
     uvicorn.run(
         CountQueries(application), host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False
     )

@@ -283,7 +283,8 @@ def test_a_workload_of_no_team_never_runs(running: Home) -> None:
     log_line(running, "orphaned_two", "two", "belongs to no team")
     assert "never" not in running.task_log("orphaned_two", "two")
     # The scheduler writes what executors want in the event log in its next loop.
-    (row,) = wait_for(lambda: running.rows("SELECT extra FROM log WHERE event='airspace refused'"))
+    told = "SELECT extra FROM log WHERE event='airspace refused' AND dag_id='orphaned_two'"
+    (row,) = wait_for(lambda: running.rows(told))
     assert "airspace apply" in row.extra
 
 

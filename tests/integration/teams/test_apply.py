@@ -257,6 +257,35 @@ def test_a_name_taken_by_somebody_else_refuses_everything(rocket: Desk) -> None:
     assert rows(rocket, "SELECT name FROM team") == []
 
 
+def test_an_asset_is_one_teams(rocket: Desk) -> None:
+    """By its file, or because its Dags made it first; the other team's file cannot take it."""
+    rocket.apply()
+    named = TeamRegistry(rocket.engine).assets()
+    assert named == {"churn_predictions": frozenset({"data_science"}), "private": frozenset({"data_science"})}
+    rocket.write("data_analytics", ANALYTICS + "assets: {private: {}, revenue: {}}\n")
+    before = dump(rocket)
+    with pytest.raises(AirspaceError, match="private of team data_analytics: the file of team data_science"):
+        rocket.apply()
+    assert dump(rocket) == before
+    rocket.write("data_analytics", ANALYTICS + "assets: {revenue: {}}\n")
+    produced = """
+        INSERT INTO dag (dag_id, is_paused, bundle_name, is_stale, timetable_type, max_active_tasks,
+            partition_mapper_info, has_task_concurrency_limits, max_consecutive_failed_dag_runs)
+            VALUES ('makes', false, 'data_science', false, '', 1, '{}', false, 0);
+        INSERT INTO asset (id, name, uri, "group", extra, created_at, updated_at)
+            VALUES (1, 'revenue', 'revenue', 'asset', '{}', now(), now());
+        INSERT INTO task_outlet_asset_reference
+            (asset_id, dag_id, task_id, allow_global_consumers, created_at, updated_at)
+            VALUES (1, 'makes', 't', false, now(), now())
+    """
+    execute(rocket, produced)
+    with pytest.raises(AirspaceError, match="revenue of team data_analytics: Dags of team data_science produce it"):
+        rocket.apply()
+    execute(rocket, "UPDATE dag SET is_stale = true")
+    rocket.apply()
+    assert TeamRegistry(rocket.engine).assets()["revenue"] == {"data_analytics"}
+
+
 def test_teams_in_other_folders_stay(rocket: Desk) -> None:
     rocket.apply()
     (rocket.directory / "data_analytics.yaml").unlink()

@@ -36,6 +36,12 @@ def test_a_folder_with_other_things_in_it_is_refused_and_untouched(layout: HomeL
     assert [p.name for p in layout.root.iterdir()] == ["thesis.tex"]
 
 
+def test_the_users_settings_may_be_there_before_anything_else(layout: HomeLayout) -> None:
+    layout.root.mkdir(mode=0o700)
+    (layout.root / "airflow.overrides.cfg").write_text("[core]\nparallelism = 4\n")
+    home.check_usable(layout)
+
+
 def test_a_home_that_was_begun_keeps_its_id(layout: HomeLayout) -> None:
     layout.root.mkdir()
     first = home.begin(layout)

@@ -31,6 +31,7 @@ json.dump(found, sys.stdout)
 """
 MANAGER = "airflow.dag_processing.manager:DagFileProcessorManager"
 SUPERVISOR = "airflow.sdk.execution_time.supervisor:"
+SCHEDULER = "airflow.jobs.scheduler_job_runner:SchedulerJobRunner"
 EXECUTOR = "airflow.executors.base_executor:BaseExecutor"
 
 # name → the parameters, by name, that our override or call depends on; in order
@@ -60,6 +61,35 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     ),
     f"{MANAGER}._kill_timed_out_processors": ("self",),
     f"{MANAGER}.terminate": ("self",),
+    f"{MANAGER}._find_files_in_bundle": ("self", "bundle"),
+    f"{MANAGER}._get_observed_filelocs": ("self", "present"),
+    f"{SCHEDULER}._schedule_all_dag_runs": ("self", "guard", "dag_runs", "session"),
+    f"{SCHEDULER}._do_scheduling": ("self", "session"),
+    f"{SCHEDULER}._schedule_dag_run": ("self", "dag_run", "session"),
+    f"{SCHEDULER}._critical_section_enqueue_task_instances": ("self", "session"),
+    f"{SCHEDULER}._stamp_team_names": ("self", "dag_runs", "session"),
+    f"{SCHEDULER}._send_dag_callbacks_to_processor": ("self", "dag", "callback"),
+    "airflow.models.dagrun:DagRun.DEFAULT_DAGRUNS_TO_EXAMINE": (),
+    "airflow.utils.sqlalchemy:prohibit_commit": ("session",),
+    "airflow.utils.sqlalchemy:with_row_locks": ("query", "session"),
+    f"{SUPERVISOR}WatchedSubprocess._register_pipe_readers": (
+        "self",
+        "stdout",
+        "stderr",
+        "requests",
+        "logs",
+        "data",
+    ),
+    f"{SUPERVISOR}WatchedSubprocess.send_msg": ("self", "msg", "request_id", "error"),
+    f"{SUPERVISOR}WatchedSubprocess._serialize_response": ("self", "msg"),
+    "airflow.dag_processing.processor:DagFileProcessorProcess._handle_request": ("self", "msg", "log", "req_id"),
+    "airflow.sdk.execution_time.comms:_ResponseFrame.as_bytes": ("self",),
+    "airflow.serialization.serialized_objects:LazyDeserializedDAG._real_dag": (),
+    "airflow.serialization.serialized_objects:OperatorSerialization.generate_client_defaults": ("cls",),
+    "airflow.serialization.json_schema:load_dag_schema_dict": (),
+    "airflow.serialization.definitions.dag:SerializedDAG._time_restriction": (),
+    "airflow.timetables.base:Timetable.next_dagrun_info_v2": ("self", "last_dagrun_info", "restriction"),
+    "airflow.utils.file:might_contain_dag_via_default_heuristic": ("file_path", "zip_file"),
     "airflow.dag_processing.processor:_parse_file_entrypoint": (),
     "airflow.dag_processing.bundles.manager:DagBundlesManager.sync_bundles_to_db": (
         "self",
@@ -135,5 +165,12 @@ def test_private_state_of_the_manager_is_where_we_look(airflow: dict[str, str | 
     ):
         assert f"    {name}: " in manager, f"DagFileProcessorManager has no {name} any more"
     assert "socket_handler, on_close = key.data" in manager, "what the manager keeps in its selector has changed"
+    scheduler = (source / "jobs" / "scheduler_job_runner.py").read_text()
+    assert "self._schedule_all_dag_runs(guard, dag_runs, session)" in scheduler
+    assert "self._dag_id_to_team_name = {}" in scheduler, "the teams' cache of one loop has changed"
+    # Every place where a text of a serialized Dag is imported: each has a list that parse_shape holds it against.
+    decoders = "".join(file.read_text() for file in sorted((source / "serialization").rglob("*.py")))
+    assert decoders.count("= import_string(") == 4, "a serialized Dag names something new that is imported"
+    assert decoders.count("def find_registered_custom_") == 4, "a serialized Dag names something new of a plugin's"
     supervisor = (source / "sdk" / "execution_time" / "supervisor.py").read_text()
     assert "socket_handler, on_close = key.data" in supervisor

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from airspace.airflow.executor_queue import held_back, next_in_line
+from airspace.airflow.executor_queue import next_in_line
 from airspace.airflow.live_teams import LiveTeams
 from airspace.airflow.task_presence import TaskPresence
 from airspace.airflow.team_environment import team_environment
@@ -31,14 +31,17 @@ class TestNextInLine:
         assert [team for team, _ in chosen] == ["b", "a"]
 
     def test_whoever_was_served_last_waits_on_a_tie(self) -> None:
-        assert next_in_line({"a": [1], "b": [2]}, {}, {"a": 1, "b": 1}, 1, ["b", "a"]) == [("b", 2)]
+        assert next_in_line({"a": [1], "b": [2]}, {"a": 1, "b": 1}, {"a": 2, "b": 2}, 1, ["b", "a"]) == [("b", 2)]
 
     @pytest.mark.parametrize(("slots", "count"), [({"a": 2}, 1), ({"a": 1}, 0), ({}, 0)])
     def test_nobody_gets_more_than_their_slots(self, slots: dict[str, int], count: int) -> None:
         assert len(next_in_line({"a": [1, 2, 3]}, {"a": 1}, slots, 10)) == count
 
-    def test_what_waits_for_own_slots_is_counted(self) -> None:
-        assert held_back({"a": [1, 2, 3], "b": [4]}, {"a": 1}, {"a": 2, "b": 5}) == 2
+    def test_a_full_machine_has_room_for_everybodys_first(self) -> None:
+        slots = {"noisy": 50, "quiet": 2, "stopped": 0}
+        waiting = {"noisy": [1], "quiet": ["a", "b"], "stopped": [1]}
+        assert next_in_line(waiting, {"noisy": 8}, slots, 0) == [("quiet", "a")]
+        assert next_in_line(waiting, {"noisy": 8, "quiet": 1}, slots, -3) == []
 
 
 class Registry:

@@ -11,7 +11,7 @@ import pytest
 
 from airspace.airflow.asset_claims import Claims, Stored
 from airspace.airflow.parse_checks import prefixing
-from airspace.airflow.parse_limits import ParseLimits
+from airspace.airflow.parse_limits import ParseLimits, reference
 from tests.unit.runtime.untrusted import (
     LIMITS,
     NEVER,
@@ -357,3 +357,8 @@ class TestErrorsAndWarnings:
         assert len(found["d.py/in.py"]) < 130
         assert vetted(document(), errors=[1, 2]).import_errors == {}
         assert "a dict" in vetted(document(), errors={"d.py": {"x": 1}}).import_errors["d.py"]
+
+
+def test_the_settings_page_tells_the_limits_that_there_are() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "settings.md").read_text()
+    assert reference() in text, "run: python -m airspace.airflow.parse_limits, and paste it into docs/settings.md"

@@ -252,3 +252,11 @@ def test_junk_is_told_and_never_crashes(folder: Path, document: dict[str, object
         assert problem.fix
         assert problem.message
         assert problem.line >= 1
+
+
+def test_json_writes_some_characters_in_two_halves(folder: Path) -> None:
+    (folder / "ops.yaml").write_text('{"name": "ops", "title": "Ops \\ud83d\\ude80", "dags": {"folder": "dags/ops"}}')
+    assert problems(folder) == []
+    (folder / "ops.yaml").write_text('{"name": "ops", "title": "Ops \\ud83d", "dags": {"folder": "dags/ops"}}')
+    [problem] = problems(folder)
+    assert (problem.rule, problem.line) == ("bad-text", 1)

@@ -22,6 +22,7 @@ from starlette.concurrency import run_in_threadpool
 from airspace.access.service import SignIn, Throttle, TooManyAttemptsError, WrongCredentialsError
 from airspace.access.views import as_seen_by
 from airspace.airflow import view_as
+from airspace.airflow.sign_in.documented import ABOUT
 from airspace.airflow.sign_in.headers import SecurityHeadersMiddleware
 from airspace.airflow.sign_in.pages import Notice, render
 from airspace.airflow.sign_in.requests import is_cross_site, read_credentials, read_form, safe_next
@@ -40,14 +41,17 @@ def create_app(manager: Any) -> FastAPI:
     app.add_middleware(SecurityHeadersMiddleware)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     doors = _Doors(manager)
-    app.add_api_route("/login", doors.page, methods=["GET"], include_in_schema=False)
-    app.add_api_route("/login", doors.login, methods=["POST"], include_in_schema=False)
-    app.add_api_route("/logout", doors.logout, methods=["GET"], include_in_schema=False)
-    app.add_api_route("/no-team", doors.no_team, methods=["GET"], include_in_schema=False)
-    app.add_api_route("/token", doors.token, methods=["POST"], status_code=201)
-    app.add_api_route("/token/cli", doors.token_cli, methods=["POST"], status_code=201)
-    app.add_api_route("/whoami", whoami, methods=["GET"])
-    app.add_api_route("/as/{name}", doors.look, methods=["GET"])
+    for path, method, handler in (
+        ("/login", "GET", doors.page),
+        ("/login", "POST", doors.login),
+        ("/logout", "GET", doors.logout),
+        ("/no-team", "GET", doors.no_team),
+        ("/token", "POST", doors.token),
+        ("/token/cli", "POST", doors.token_cli),
+        ("/whoami", "GET", whoami),
+        ("/as/{name}", "GET", doors.look),
+    ):
+        app.add_api_route(path, handler, methods=[method], **ABOUT[handler.__name__])
     return app
 
 

@@ -119,7 +119,7 @@ def users(manager: str) -> dict[str, Callable[[], Any]]:
         from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
         return {"admin": lambda: SimpleAuthManagerUser(username="admin", role="admin", teams=[])}
-    from airspace.airflow.auth_manager import AirspaceUser
+    from airspace.airflow.web.auth_manager import AirspaceUser
     from airspace.model.roles import Principal
 
     return {name: (lambda name=name: AirspaceUser(Principal(name))) for name in ("admin", "support", "member")}

@@ -24,7 +24,7 @@ from benchmarks.options import Options, say
 
 MANAGERS = {
     "simple": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
-    "airspace": "airspace.airflow.auth_manager.AirspaceAuthManager",
+    "airspace": "airspace.airflow.web.auth_manager.AirspaceAuthManager",
 }
 # name of the database → teams, Dags of each
 SIZES = {"thousand": (100, 10), "tenth": (10, 10), "crowd": (100, 30), "alone": (1, 30)}

@@ -19,7 +19,7 @@ HELD = 10_000
 NOISY_SLOTS = 8
 PROBES = 9
 PATIENCE = 60.0  # seconds: who has not finished by then starves
-LOOPS = "airflow.jobs=DEBUG, airspace.airflow.scheduler=DEBUG"  # have the scheduler say how long it took
+LOOPS = "airflow.jobs=DEBUG, airspace.airflow.scheduling.scheduler=DEBUG"  # have the scheduler say how long it took
 _LOOP = re.compile(r"(?:Decided|Ran scheduling loop) in (\d+\.\d+) ms")
 STEPS = 5  # in which the backlog grows while the scheduler's loops are timed
 STEP_SECONDS = 12.0

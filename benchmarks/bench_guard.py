@@ -66,7 +66,7 @@ class GuardLab(Plain):
         (self._bundle("all")).mkdir(parents=True)
 
     def _settings(self) -> dict[str, dict[str, str]]:
-        manager = "airspace.airflow.auth_manager.AirspaceAuthManager"
+        manager = "airspace.airflow.web.auth_manager.AirspaceAuthManager"
         return {
             "core": {"multi_team": "True", "auth_manager": manager, "dags_folder": str(self._bundle("all"))},
             "database": {"external_db_managers": "airspace.airflow.db.AirspaceDBManager"},

@@ -33,7 +33,7 @@ def write_airflow_home(home: Path, url: str, extra: str = "") -> dict[str, str]:
 multi_team = True
 load_examples = False
 fernet_key = {urlsafe_b64encode(secrets.token_bytes(32)).decode()}
-auth_manager = airspace.airflow.auth_manager.AirspaceAuthManager
+auth_manager = airspace.airflow.web.auth_manager.AirspaceAuthManager
 dags_folder = {home / "no_dags"}
 [database]
 sql_alchemy_conn = {url.replace("%", "%%")}

@@ -21,15 +21,15 @@ Payload = dict[str, Any]
 
 COMMANDS: dict[str, str] = {
     "migrate": "airspace.airflow.schema:migrate",
-    "read-teams": "airspace.airflow.team_store:read_teams",
-    "plan-teams": "airspace.airflow.team_store:plan_teams",
-    "apply-teams": "airspace.airflow.team_store:apply_teams",
-    "add-user": "airspace.airflow.user_store:add_user",
-    "ensure-users": "airspace.airflow.user_batch:ensure_users",
-    "set-password": "airspace.airflow.user_store:set_password",
-    "set-role": "airspace.airflow.user_store:set_role",
-    "list-users": "airspace.airflow.user_store:list_users",
-    "token": "airspace.airflow.user_store:token",
+    "read-teams": "airspace.airflow.teams.store:read_teams",
+    "plan-teams": "airspace.airflow.teams.store:plan_teams",
+    "apply-teams": "airspace.airflow.teams.store:apply_teams",
+    "add-user": "airspace.airflow.teams.users:add_user",
+    "ensure-users": "airspace.airflow.teams.user_batch:ensure_users",
+    "set-password": "airspace.airflow.teams.users:set_password",
+    "set-role": "airspace.airflow.teams.users:set_role",
+    "list-users": "airspace.airflow.teams.users:list_users",
+    "token": "airspace.airflow.teams.users:token",
 }
 """Command → the function that takes the payload and gives the answer; imported when it is asked for."""
 

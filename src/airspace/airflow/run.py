@@ -42,8 +42,8 @@ def scheduler() -> None:
     from airflow.utils.process_utils import set_component_mp_start_method
     from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
-    from airspace.airflow.jobs import end_dead_schedulers
-    from airspace.airflow.scheduler import TeamScheduler
+    from airspace.airflow.scheduling.jobs import end_dead_schedulers
+    from airspace.airflow.scheduling.scheduler import TeamScheduler
 
     end_dead_schedulers()
     set_component_mp_start_method("scheduler")
@@ -60,7 +60,7 @@ def dag_processor() -> None:
     from airflow.sdk.configuration import conf  # noqa: F401  # sets Airflow's SDK up before anything forks
     from setproctitle import setproctitle
 
-    from airspace.airflow.dag_processor import TeamDagProcessor
+    from airspace.airflow.parsing.manager import TeamDagProcessor
 
     lock = _only_one("dag-processor")
     setproctitle("airspace dag-processor")

@@ -48,12 +48,12 @@ def fixed(settings: Settings) -> dict[str, dict[str, str]]:
     """Settings that the platform depends on: nobody may change them."""
     return {
         "core": {
-            "executor": "airspace.airflow.executor.TeamExecutor",
-            "auth_manager": "airspace.airflow.auth_manager.AirspaceAuthManager",
+            "executor": "airspace.airflow.execution.executor.TeamExecutor",
+            "auth_manager": "airspace.airflow.web.auth_manager.AirspaceAuthManager",
             "multi_team": "True",
             "load_examples": "False",
             # Found in the process of all teams: as Airflow does, but over a bounded part of each file.
-            "might_contain_dag_callable": "airspace.airflow.discovery.might_contain_dag",
+            "might_contain_dag_callable": "airspace.airflow.parsing.discovery.might_contain_dag",
             # Team code reaches the platform only through bundles.
             "dags_folder": str(settings.airflow_home / "no_dags"),
             "fernet_key": settings.fernet_key,

@@ -33,7 +33,7 @@ from sqlalchemy import event, insert, select
 
 from airspace.access.passwords import hash_password
 from airspace.access.rules import RULES, Rule
-from airspace.airflow.auth_manager import AirspaceAuthManager
+from airspace.airflow.web.auth_manager import AirspaceAuthManager
 from airspace.backends.tables import UserStore, asset_grants, members
 from airspace.model.roles import PlatformRole, Role
 

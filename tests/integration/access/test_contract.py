@@ -61,8 +61,8 @@ import inspect, json
 from airflow.api_fastapi.auth.managers.base_auth_manager import BaseAuthManager as Base
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.types import MenuItem
-from airspace.airflow.auth_manager import AirspaceAuthManager as Ours
-from airspace.airflow.questions import ENTITY_KIND, MENU
+from airspace.airflow.web.auth_manager import AirspaceAuthManager as Ours
+from airspace.airflow.web.questions import ENTITY_KIND, MENU
 
 def parameters(owner, name):
     found = inspect.signature(inspect.unwrap(getattr(owner, name))).parameters.values()

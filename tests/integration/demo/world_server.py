@@ -39,7 +39,7 @@ from sqlalchemy import select, update
 
 from airspace.access.rules import RULES, Resource
 from airspace.access.table import Action, Kind
-from airspace.airflow.auth_manager import AirspaceAuthManager, AirspaceUser
+from airspace.airflow.web.auth_manager import AirspaceAuthManager, AirspaceUser
 from airspace.model.roles import PlatformRole, Principal, Role
 
 BEGUN = datetime.now(timezone.utc) - timedelta(minutes=30)

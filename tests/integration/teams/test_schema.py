@@ -62,7 +62,7 @@ def test_without_our_manager_migrating_says_what_to_set(new_database: Callable[[
     env = write_airflow_home(tmp_path, new_database())
     config = tmp_path / "airflow" / "airflow.cfg"
     # Our auth manager names it too, so this takes another auth manager.
-    ours, simple = "airspace.airflow.auth_manager.AirspaceAuthManager", "airflow.api_fastapi.auth.managers.simple"
+    ours, simple = "airspace.airflow.web.auth_manager.AirspaceAuthManager", "airflow.api_fastapi.auth.managers.simple"
     changed = config.read_text().replace(ours, f"{simple}.simple_auth_manager.SimpleAuthManager")
     config.write_text(changed.replace("external_db_managers", "# external_db_managers"))
     assert "external_db_managers" in run_admin(env, "migrate")["error"]["fix"]

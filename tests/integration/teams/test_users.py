@@ -65,11 +65,11 @@ def test_refusals_say_why_and_how(desk: Desk) -> None:
     UserStore(desk.engine).add("ada", None)
     # All in one process: importing Airflow takes seconds.
     script = (
-        "import json\nfrom airspace.airflow import user_store\nfrom airspace.model.errors import AirspaceError\n"
+        "import json\nfrom airspace.airflow.teams import users\nfrom airspace.model.errors import AirspaceError\n"
         "said = []\n"
         f"for name, payload in {[(name, payload) for name, payload, _ in REFUSED]!r}:\n"
         "  try:\n"
-        "    said.append([str(getattr(user_store, name)(payload)), ''])\n"
+        "    said.append([str(getattr(users, name)(payload)), ''])\n"
         "  except AirspaceError as error:\n"
         "    said.append([error.message, error.fix])\n"
         "print('@@' + json.dumps(said))\n"

@@ -35,7 +35,7 @@ def read(text: str) -> configparser.ConfigParser:
 def test_what_the_platform_depends_on_is_set(tmp_path: Path) -> None:
     found = read(airflow_config.render(SETTINGS, tmp_path / "none"))
     assert found["core"]["multi_team"] == "True"
-    assert found["core"]["executor"] == "airspace.airflow.executor.TeamExecutor"
+    assert found["core"]["executor"] == "airspace.airflow.execution.executor.TeamExecutor"
     assert found["database"]["sql_alchemy_conn"] == SETTINGS.database_url
     assert found["api"]["base_url"] == "http://127.0.0.1:8123"
     assert found["core"]["execution_api_server_url"] == "http://127.0.0.1:8123/execution/"

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from airspace.airflow.executor_queue import next_in_line
+from airspace.airflow.execution.presence import TaskPresence
 from airspace.airflow.live_teams import LiveTeams
-from airspace.airflow.task_presence import TaskPresence
 from airspace.airflow.team_environment import team_environment
+from airspace.airflow.turns import next_in_line
 from airspace.backends.tables import TeamRow
 from airspace.model.home import HomeLayout
 from airspace.platform import bells

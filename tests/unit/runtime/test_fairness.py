@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from airspace.airflow import discovery, live_bundles
-from airspace.airflow.discovery import Finder, might_contain_dag
+from airspace.airflow.parsing import bundles as live_bundles
+from airspace.airflow.parsing import discovery
+from airspace.airflow.parsing.discovery import Finder, might_contain_dag
 from airspace.airflow.policies import MOST_PRIORITY, Place, put
-from airspace.airflow.run_order import HEAVY, KNOWN_FOR, RunSizes, Waiting, round_robin
+from airspace.airflow.scheduling.run_order import HEAVY, KNOWN_FOR, RunSizes, Waiting, round_robin
 
 
 def line(team: str | None, *run_ids: int) -> list[Waiting]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from airspace.airflow.asset_claims import Claims, Stored
-from airspace.airflow.parse_checks import prefixing
-from airspace.airflow.parse_limits import ParseLimits, reference
+from airspace.airflow.parsing.asset_claims import Claims, Stored
+from airspace.airflow.parsing.checks import prefixing
+from airspace.airflow.parsing.limits import ParseLimits, reference
 from tests.unit.runtime.untrusted import (
     LIMITS,
     NEVER,
@@ -361,4 +361,4 @@ class TestErrorsAndWarnings:
 
 def test_the_settings_page_tells_the_limits_that_there_are() -> None:
     text = (Path(__file__).parents[3] / "docs" / "settings.md").read_text()
-    assert reference() in text, "run: python -m airspace.airflow.parse_limits, and paste it into docs/settings.md"
+    assert reference() in text, "run: python -m airspace.airflow.parsing.limits, and paste it into docs/settings.md"

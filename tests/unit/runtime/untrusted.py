@@ -7,11 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from airspace.airflow.asset_claims import Claims
-from airspace.airflow.parse_checks import Parsed
-from airspace.airflow.parse_limits import ParseLimits
-from airspace.airflow.parse_results import Rules, Vetted, screen, vet
-from airspace.airflow.parse_shape import Known
+from airspace.airflow.parsing.asset_claims import Claims
+from airspace.airflow.parsing.checks import Parsed
+from airspace.airflow.parsing.limits import ParseLimits
+from airspace.airflow.parsing.results import Rules, Vetted, screen, vet
+from airspace.airflow.parsing.shape import Known
 
 _TEXT, _NUMBER, _LIST, _MAP = (frozenset({kind}) for kind in ("string", "number", "array", "object"))
 _FLAG, _NULL = frozenset({"boolean"}), frozenset({"null"})

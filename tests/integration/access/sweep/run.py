@@ -32,7 +32,7 @@ from airflow.utils.session import create_session
 from itsdangerous import URLSafeSerializer
 from sqlalchemy import create_engine, event, select, text
 
-from airspace.airflow.auth_manager import AirspaceUser
+from airspace.airflow.web.auth_manager import AirspaceUser
 from airspace.model.roles import Principal
 from tests.integration.access.sweep import world
 from tests.integration.access.sweep.plan import Ask, Things, attacks, oracles, plain

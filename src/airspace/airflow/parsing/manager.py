@@ -26,19 +26,20 @@ from airflow.utils.session import create_session
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from uuid6 import uuid7
 
-from airspace.airflow import callbacks, live_bundles, parse_catalog, parse_facts, parse_process, parse_results
+from airspace.airflow import callbacks
 from airspace.airflow.child_process import ending
-from airspace.airflow.discovery import Finder
-from airspace.airflow.executor_queue import next_in_line
-from airspace.airflow.live_bundles import Signature
 from airspace.airflow.live_teams import Grants, LiveTeams
-from airspace.airflow.parse_checks import Parsed
-from airspace.airflow.parse_limits import SECTION, ParseLimits
-from airspace.airflow.parse_process import TeamParseProcess
-from airspace.airflow.parse_results import Rules, Vetted
-from airspace.airflow.refusals import Refusal, told
+from airspace.airflow.parsing import bundles, catalog, facts, process, results
+from airspace.airflow.parsing.bundles import Signature
+from airspace.airflow.parsing.checks import Parsed
+from airspace.airflow.parsing.discovery import Finder
+from airspace.airflow.parsing.limits import SECTION, ParseLimits
+from airspace.airflow.parsing.process import TeamParseProcess
+from airspace.airflow.parsing.refusals import Refusal, told
+from airspace.airflow.parsing.results import Rules, Vetted
 from airspace.airflow.team_api import TeamApi
 from airspace.airflow.team_environment import team_environment
+from airspace.airflow.turns import next_in_line
 from airspace.backends.tables import TeamRegistry, TeamRow
 from airspace.model.home import HomeLayout, home_root
 from airspace.platform import bells
@@ -68,7 +69,7 @@ class TeamDagProcessor(DagFileProcessorManager):
         self._teams.refresh(force=True)
         self._follow_teams()
         if self._teams.reachable:
-            live_bundles.deactivate_others({team.bundle for team in self._teams.all()})
+            bundles.deactivate_others({team.bundle for team in self._teams.all()})
 
     def _follow_teams(self) -> None:
         """Make the bundles in service those of the teams. What could not be stored is tried again the next time."""
@@ -76,12 +77,12 @@ class TeamDagProcessor(DagFileProcessorManager):
         changed = [team for bundle, team in wanted.items() if not _same_owner(self._stored.get(bundle), team)]
         gone = set(self._stored) - set(wanted)
         if changed or gone:
-            stored = live_bundles.synchronise(self._layout, changed)
+            stored = bundles.synchronise(self._layout, changed)
             self._stored = {bundle: team for bundle, team in self._stored.items() if bundle in wanted}
             self._stored.update({team.bundle: team for team in stored})
             self._bundle_name_to_team_name: dict[str, str | None] = {}
             self._rung.update(team.bundle for team in stored)
-        live_bundles.publish(self._layout, list(self._stored.values()))
+        bundles.publish(self._layout, list(self._stored.values()))
 
     def _queue_requested_files_for_parsing(self) -> None:
         changed = self._teams.refresh()
@@ -101,7 +102,7 @@ class TeamDagProcessor(DagFileProcessorManager):
             known: dict[str, Any] = {bundle.name: bundle for bundle in self._dag_bundles}
             self.load_dag_bundles()
             self._dag_bundles: list[Any] = [known.get(bundle.name, bundle) for bundle in self._dag_bundles]
-            live_bundles.deactivate_others({team.bundle for team in self._teams.all()})
+            bundles.deactivate_others({team.bundle for team in self._teams.all()})
         if self._grants != self._teams.grants:
             # Consent is stored with each Dag: whoever shares or hears is parsed again.
             moved = set(self._grants.items()) ^ set(self._teams.grants.items())
@@ -173,7 +174,7 @@ class TeamDagProcessor(DagFileProcessorManager):
     def _changed(self, bundle: str, files: set[DagFileInfo]) -> list[DagFileInfo]:
         """The Dag files to parse: those that changed, or all, if something changed that any of them may read."""
         before = self._signatures.get(bundle)
-        now = self._signatures[bundle] = live_bundles.signatures(self._layout.bundles / bundle)
+        now = self._signatures[bundle] = bundles.signatures(self._layout.bundles / bundle)
         if before is None:
             return list(files)
         changed = {path for path in now.keys() | before.keys() if now.get(path) != before.get(path)}
@@ -208,7 +209,7 @@ class TeamDagProcessor(DagFileProcessorManager):
             logger_filehandle=logger_filehandle,
             subprocess_logs_to_stdout=conf.get("logging", "dag_processor_log_target") == "stdout",
             client=self._team_api.client(team),
-            target=parse_process.target(team, str(dag_file.rel_path), values),
+            target=process.target(team, str(dag_file.rel_path), values),
             limits=self._rules.limits,
         )
 
@@ -263,10 +264,10 @@ class TeamDagProcessor(DagFileProcessorManager):
         team = self._teams.of_bundle(bundle_name)
         if team is None or relative_fileloc is None:
             return
-        screened = parse_results.screen(parsing_result.serialized_dags, self._rules.limits)
+        screened = results.screen(parsing_result.serialized_dags, self._rules.limits)
         parsed = self._parsed(team, relative_fileloc, screened.dags, session)
-        vetted = parse_results.vet(screened, parsing_result.import_errors, parsing_result.warnings, parsed, self._rules)
-        parse_facts.make_way(team, vetted.dags, parsed.claims, session)
+        vetted = results.vet(screened, parsing_result.import_errors, parsing_result.warnings, parsed, self._rules)
+        facts.make_way(team, vetted.dags, parsed.claims, session)
         keep = super().persist_parsing_result
 
         def store(dags: list[Any], import_errors: dict[str, str], warnings: list[Any]) -> None:
@@ -284,7 +285,7 @@ class TeamDagProcessor(DagFileProcessorManager):
 
         self._store(vetted, store, session)
         if vetted.refused:
-            parse_facts.keep_in_service([dag.data["dag"]["dag_id"] for dag in vetted.dags], bundle_name, session)
+            facts.keep_in_service([dag.data["dag"]["dag_id"] for dag in vetted.dags], bundle_name, session)
 
     def _parsed(self, team: TeamRow, rel_path: str, dags: list[Any], session: Any) -> Parsed:
         prefix = conf.getboolean(SECTION, "require_prefix", fallback=False)
@@ -292,12 +293,12 @@ class TeamDagProcessor(DagFileProcessorManager):
             team=team.name,
             file=self._layout.bundles / team.bundle / rel_path,
             rel_path=rel_path,
-            taken=parse_facts.taken(parse_facts.dag_ids(dags), team.bundle, session),
-            pools=parse_facts.pools(team.name, session),
+            taken=facts.taken(facts.dag_ids(dags), team.bundle, session),
+            pools=facts.pools(team.name, session),
             slots=team.slots,
-            other_dags=parse_facts.other_dags(team.bundle, rel_path, session),
+            other_dags=facts.other_dags(team.bundle, rel_path, session),
             teams=frozenset(other.name for other in self._teams.all()) if prefix else None,
-            claims=parse_facts.claims(self._teams, dags, session),
+            claims=facts.claims(self._teams, dags, session),
         )
 
     def _store(self, vetted: Vetted, store: Callable[..., None], session: Any) -> None:
@@ -332,8 +333,8 @@ class TeamDagProcessor(DagFileProcessorManager):
         now = time.monotonic()
         late = [
             file
-            for file, process in self._processors.items()
-            if now - process.start_time > self.processor_timeout and not process.had_callbacks
+            for file, running in self._processors.items()
+            if now - running.start_time > self.processor_timeout and not running.had_callbacks
         ]
         super()._kill_timed_out_processors()
         for file in late:
@@ -363,8 +364,8 @@ class TeamDagProcessor(DagFileProcessorManager):
 
     def terminate(self) -> None:
         """Stop at once: reading a file has no effects to clean up, and Airflow would wait for each in turn."""
-        for process in self._processors.values():
-            process._process.send_signal(9)
+        for running in self._processors.values():
+            running._process.send_signal(9)
 
 
 def _same_owner(stored: TeamRow | None, wanted: TeamRow) -> bool:
@@ -382,4 +383,4 @@ def _rules() -> Rules:
         return value
 
     limits = ParseLimits.read(get)
-    return Rules(parse_catalog.known(), limits, lambda dag: parse_catalog.load(dag, limits.load_seconds))
+    return Rules(catalog.known(), limits, lambda dag: catalog.load(dag, limits.load_seconds))

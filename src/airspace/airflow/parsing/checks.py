@@ -1,7 +1,7 @@
 """May this Dag be stored? Decisions over plain JSON: nothing here asks a database or builds an object.
 
 ``judge`` is given one serialized Dag and what the platform knows; it answers with everything that is wrong with it.
-What a Dag may not decide and need not be told about, ``parse_results.settle`` overwrites.
+What a Dag may not decide and need not be told about, ``results.settle`` overwrites.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airspace.airflow.asset_claims import Claims, Use
-from airspace.airflow.parse_limits import ParseLimits
-from airspace.airflow.parse_shape import ASSETS, TYPE, VAR, Known, Shape, asset_body, tag
-from airspace.airflow.refusals import Refusal, quoted
+from airspace.airflow.parsing.asset_claims import Claims, Use
+from airspace.airflow.parsing.limits import ParseLimits
+from airspace.airflow.parsing.refusals import Refusal, quoted
+from airspace.airflow.parsing.shape import ASSETS, TYPE, VAR, Known, Shape, asset_body, tag
 
 DEFAULT_POOL = "default_pool"
 DEFAULT_QUEUE = "default"
@@ -54,7 +54,7 @@ class Parsed:
 def judge(data: Any, known: Known, limits: ParseLimits, parsed: Parsed) -> list[Refusal]:
     """Everything that is wrong with one serialized Dag. Coarse things first: the finer ones rely on them.
 
-    :param data: plain JSON: ``parse_shape.plain`` has nothing against it
+    :param data: plain JSON: ``shape.plain`` has nothing against it
     """
     dag = data.get("dag") if isinstance(data, dict) else None
     if not isinstance(dag, dict) or data.get("__version") != known.version or set(data) - _ENVELOPE:

@@ -18,7 +18,7 @@ from airflow.utils.session import create_session
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from airspace.access.views import as_seen_by
-from airspace.airflow import request_scope
+from airspace.airflow.web import request_scope
 from airspace.model.names import is_user_name
 from airspace.model.roles import Principal
 

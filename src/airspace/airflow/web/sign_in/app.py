@@ -21,11 +21,11 @@ from starlette.concurrency import run_in_threadpool
 
 from airspace.access.service import SignIn, Throttle, TooManyAttemptsError, WrongCredentialsError
 from airspace.access.views import as_seen_by
-from airspace.airflow import view_as
-from airspace.airflow.sign_in.documented import ABOUT
-from airspace.airflow.sign_in.headers import SecurityHeadersMiddleware
-from airspace.airflow.sign_in.pages import Notice, render
-from airspace.airflow.sign_in.requests import is_cross_site, read_credentials, read_form, safe_next
+from airspace.airflow.web import view_as
+from airspace.airflow.web.sign_in.documented import ABOUT
+from airspace.airflow.web.sign_in.headers import SecurityHeadersMiddleware
+from airspace.airflow.web.sign_in.pages import Notice, render
+from airspace.airflow.web.sign_in.requests import is_cross_site, read_credentials, read_form, safe_next
 from airspace.model.roles import Principal
 
 log = logging.getLogger(__name__)
@@ -159,7 +159,7 @@ class _Doors:
         return response
 
     def _jwt(self, principal: Principal, seconds: int) -> str:
-        from airspace.airflow.auth_manager import AirspaceUser  # it imports this package to mount it
+        from airspace.airflow.web.auth_manager import AirspaceUser  # it imports this package to mount it
 
         token: str = self._manager.generate_jwt(AirspaceUser(principal), expiration_time_in_seconds=seconds)
         return token

@@ -20,8 +20,8 @@ from fastapi import Depends, Request
 from sqlalchemy import select
 
 from airspace.access.table import Action, Kind
-from airspace.airflow import ownership, route_guards, visible_rows
-from airspace.airflow.dependencies import dependency_of, settle
+from airspace.airflow.web import ownership, route_guards, visible_rows
+from airspace.airflow.web.dependencies import dependency_of, settle
 
 _bundle_team = dag_bundle_team_association_table.c
 

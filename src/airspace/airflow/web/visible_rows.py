@@ -41,9 +41,9 @@ from sqlalchemy.orm import Session, with_loader_criteria
 from sqlalchemy.orm.attributes import set_committed_value
 
 from airspace.access.table import Action, Kind
-from airspace.airflow import ownership
-from airspace.airflow.dependencies import dependency_of
-from airspace.airflow.request_scope import notes, query
+from airspace.airflow.web import ownership
+from airspace.airflow.web.dependencies import dependency_of
+from airspace.airflow.web.request_scope import notes, query
 
 _BY_DAG: tuple[tuple[Any, str], ...] = (
     (DagModel, "dag_id"),

@@ -1,6 +1,6 @@
 """What this Airflow knows, read from Airflow itself: the fields of a Dag, and the classes that a schedule may name.
 
-The lists that ``parse_shape`` holds a team's results against. Read once, in the trusted parent.
+The lists that ``shape`` holds a team's results against. Read once, in the trusted parent.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from airflow.task.trigger_rule import TriggerRule
 from airflow.task.weight_rule import WeightRule
 from airflow.timetables.base import Timetable
 
-from airspace.airflow.discovery import at_most
-from airspace.airflow.parse_shape import Known
+from airspace.airflow.parsing.discovery import at_most
+from airspace.airflow.parsing.shape import Known
 
 ANY = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
 
@@ -126,7 +126,7 @@ def _classes(package: ModuleType) -> Iterator[type]:
 def load(dag: Any, seconds: int) -> str | None:
     """Build a Dag, and find its next run, as the scheduler does in each of its loops; why that cannot be done.
 
-    Nothing of the team runs: ``parse_checks`` has let through only names of Airflow's own classes.
+    Nothing of the team runs: ``checks`` has let through only names of Airflow's own classes.
     """
     try:
         with at_most(seconds):

@@ -11,7 +11,7 @@ from airflow.models.team import Team
 from sqlalchemy import delete, func, insert, update
 from sqlalchemy.orm import Session
 
-from airspace.airflow.team_state import Present, connection_fields
+from airspace.airflow.teams.state import Present, connection_fields
 from airspace.backends import tables
 from airspace.model.change import Change, ChangeAction
 from airspace.model.names import qualified
@@ -19,7 +19,7 @@ from airspace.teams.desired import DesiredTeam
 
 
 class TeamWriter:
-    """Writes one team. Only rows that :func:`airspace.airflow.team_state.conflicts` did not object to are touched."""
+    """Writes one team. Only rows that :func:`airspace.airflow.teams.state.conflicts` did not object to are touched."""
 
     def __init__(self, session: Session, team: DesiredTeam, present: Present) -> None:
         self._session = session

@@ -1,7 +1,7 @@
 """Whose is it: teams of Dags and assets, and the rows that belong to given teams, read from Airflow's tables.
 
 What decides is read from the tables themselves and not through mapped classes, which show a reader only a part of them
-(see :mod:`airspace.airflow.visible_rows`): a decision about whose something is must see all who claim it.
+(see :mod:`airspace.airflow.web.visible_rows`): a decision about whose something is must see all who claim it.
 """
 
 from __future__ import annotations

@@ -24,9 +24,9 @@ from airflow.sdk.api.client import Client
 from pydantic import TypeAdapter
 from setproctitle import setproctitle
 
-from airspace.airflow import supervision
+from airspace.airflow.execution import supervision
+from airspace.airflow.execution.presence import TaskPresence
 from airspace.airflow.guard.presence import PresenceCheck
-from airspace.airflow.task_presence import TaskPresence
 from airspace.airflow.team_environment import environment, team_environment
 from airspace.model.home import HomeLayout
 

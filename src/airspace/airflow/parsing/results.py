@@ -1,6 +1,6 @@
 """What a parse process sent back, made fit to be stored. Pure: everything in it came from a team's code.
 
-``parse_checks`` says what may not be. What a Dag says about things that are not its to decide (its file, with whom its
+``checks`` says what may not be. What a Dag says about things that are not its to decide (its file, with whom its
 assets are shared) is overwritten here. See ``docs/adr/0013-what-a-dag-file-may-say.md``.
 """
 
@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airspace.airflow.parse_checks import Parsed, assets_in, judge, settings_of, tasks_of
-from airspace.airflow.parse_limits import ParseLimits
-from airspace.airflow.parse_shape import Known, plain
-from airspace.airflow.refusals import Refusal, told
+from airspace.airflow.parsing.checks import Parsed, assets_in, judge, settings_of, tasks_of
+from airspace.airflow.parsing.limits import ParseLimits
+from airspace.airflow.parsing.refusals import Refusal, told
+from airspace.airflow.parsing.shape import Known, plain
 
 WARNING_TYPES = frozenset({"non-existent pool", "runtime varying value"})
 """The warnings of Airflow's that reading a file gives rise to."""

@@ -11,10 +11,10 @@ from airflow.models.asset import AssetActive, AssetModel, TaskOutletAssetReferen
 from airflow.models.team import dag_bundle_team_association_table
 from sqlalchemy import and_, delete, func, or_, select, update
 
-from airspace.airflow.asset_claims import Claims, Stored
 from airspace.airflow.live_teams import LiveTeams
-from airspace.airflow.parse_checks import assets_in
-from airspace.airflow.parse_shape import VAR
+from airspace.airflow.parsing.asset_claims import Claims, Stored
+from airspace.airflow.parsing.checks import assets_in
+from airspace.airflow.parsing.shape import VAR
 from airspace.backends.tables import TeamRow
 
 MOST_ASKED = 10_000

@@ -10,9 +10,9 @@ from airflow import settings
 from airflow.configuration import conf
 from sqlalchemy import select, text
 
-from airspace.airflow.team_assets import asset_conflicts
-from airspace.airflow.team_state import Present, compare, conflicts, read_present
-from airspace.airflow.team_writer import TeamWriter
+from airspace.airflow.teams.assets import asset_conflicts
+from airspace.airflow.teams.state import Present, compare, conflicts, read_present
+from airspace.airflow.teams.writer import TeamWriter
 from airspace.backends import tables
 from airspace.model.change import Change
 from airspace.model.errors import AirspaceError, InvalidInputError

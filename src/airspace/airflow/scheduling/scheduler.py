@@ -32,7 +32,7 @@ from sqlalchemy.exc import DBAPIError
 
 from airspace.airflow.child_process import die_with, reap
 from airspace.airflow.policies import MapTooLongError
-from airspace.airflow.run_order import RunSizes, Waiting, round_robin
+from airspace.airflow.scheduling.run_order import RunSizes, Waiting, round_robin
 from airspace.platform import bells
 
 PASSES = 6  # of the queueing step in one loop: each can fill at least one team's slots

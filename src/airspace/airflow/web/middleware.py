@@ -9,8 +9,8 @@ from fastapi.responses import JSONResponse, RedirectResponse
 
 from airspace.access.naming import with_full_name
 from airspace.access.table import Kind
-from airspace.airflow import request_scope, view_as
-from airspace.airflow.row_filters import install
+from airspace.airflow.web import request_scope, view_as
+from airspace.airflow.web.row_filters import install
 
 # What these create is stored under its full name, whoever asks: see airspace.access.naming.
 _CREATES: dict[tuple[str, str], Kind] = {

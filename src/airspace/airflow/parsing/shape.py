@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airspace.airflow.parse_limits import ParseLimits
-from airspace.airflow.refusals import Refusal, quoted
+from airspace.airflow.parsing.limits import ParseLimits
+from airspace.airflow.parsing.refusals import Refusal, quoted
 
 TYPE, VAR = "__type", "__var"
 LARGEST_INT = 2**53  # what every reader of JSON agrees on

@@ -25,8 +25,8 @@ from starlette.concurrency import run_in_threadpool
 
 from airspace.access.naming import belongs, names_in, owner_by_name
 from airspace.access.table import Action, Kind
-from airspace.airflow import ownership, visible_rows
-from airspace.airflow.dependencies import RowFilterError, guards_named, replace_guard, routes_of
+from airspace.airflow.web import ownership, visible_rows
+from airspace.airflow.web.dependencies import RowFilterError, guards_named, replace_guard, routes_of
 
 _bundle_team = dag_bundle_team_association_table.c
 _INTEGER = TypeAdapter(int)

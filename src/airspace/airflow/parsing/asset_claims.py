@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from airspace.airflow.refusals import Refusal, quoted
+from airspace.airflow.parsing.refusals import Refusal, quoted
 
 Grants = Mapping[tuple[str, str], frozenset[str]]
 

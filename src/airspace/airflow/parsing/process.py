@@ -32,8 +32,8 @@ from airflow.sdk.execution_time.comms import (
 from setproctitle import setproctitle
 
 from airspace.airflow.child_process import PidFd, close_descriptors, die_with, gone_handler, open_descriptors
-from airspace.airflow.parse_limits import ParseLimits
-from airspace.airflow.parse_stream import Frames, Meter, Outbox, SpoiledError
+from airspace.airflow.parsing.limits import ParseLimits
+from airspace.airflow.parsing.stream import Frames, Meter, Outbox, SpoiledError
 from airspace.airflow.team_environment import enter
 
 MOST_MASKED = 100

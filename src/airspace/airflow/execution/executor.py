@@ -21,12 +21,13 @@ from airflow.executors.base_executor import BaseExecutor, get_execution_api_serv
 from airflow.sdk.log import init_log_file
 from airflow.utils.state import TaskInstanceState
 
-from airspace.airflow import callbacks, executor_worker
-from airspace.airflow.executor_pool import Ended, WorkerPool
-from airspace.airflow.executor_queue import next_in_line
-from airspace.airflow.executor_worker import Job
+from airspace.airflow import callbacks
+from airspace.airflow.execution import worker
+from airspace.airflow.execution.pool import Ended, WorkerPool
+from airspace.airflow.execution.presence import TaskPresence
+from airspace.airflow.execution.worker import Job
 from airspace.airflow.live_teams import LiveTeams
-from airspace.airflow.task_presence import TaskPresence
+from airspace.airflow.turns import next_in_line
 from airspace.backends.tables import TeamRegistry, TeamRow
 from airspace.model.home import HomeLayout, home_root
 from airspace.platform import bells
@@ -215,7 +216,7 @@ class TeamExecutor(BaseExecutor):
         pools = (settings.engine.pool, settings.async_engine and settings.async_engine.pool)
         settings.engine.dispose(close=False)
         os.environ.pop("_AIRFLOW_PROCESS_CONTEXT", None)
-        executor_worker.serve(link, self._server, self._layout, self._presence)
+        worker.serve(link, self._server, self._layout, self._presence)
         del pools
 
 

@@ -22,10 +22,10 @@ from jwt import ExpiredSignatureError, InvalidTokenError
 
 from airspace.access.rules import RULES, Decision, Resource, Rule, decide, may_everywhere, may_in
 from airspace.access.table import Action, Kind
-from airspace.airflow import ownership, view_as
-from airspace.airflow.middleware import AccessMiddleware
-from airspace.airflow.questions import ENTITY_KIND, MENU, MISSING, action_on
-from airspace.airflow.request_scope import named_in_address, notes
+from airspace.airflow.web import ownership, view_as
+from airspace.airflow.web.middleware import AccessMiddleware
+from airspace.airflow.web.questions import ENTITY_KIND, MENU, MISSING, action_on
+from airspace.airflow.web.request_scope import named_in_address, notes
 from airspace.backends.tables import UserStore
 from airspace.model.roles import Principal
 
@@ -94,7 +94,7 @@ class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
 
     def get_fastapi_app(self) -> Any:
         """Sign-in, at ``/auth``."""
-        from airspace.airflow.sign_in import create_app  # a worker that only migrates needs no web pages
+        from airspace.airflow.web.sign_in import create_app  # a worker that only migrates needs no web pages
 
         return create_app(self)
 

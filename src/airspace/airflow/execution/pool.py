@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from airspace.airflow.child_process import close_descriptors, ending, kill_group, open_descriptors, reap
-from airspace.airflow.executor_worker import Job
+from airspace.airflow.execution.worker import Job
 from airspace.platform import bells
 
 KEEP_IDLE = 60.0

@@ -1,0 +1,1 @@
+"""Tasks: the one executor, its workers, and the supervision of each task."""

@@ -1,0 +1,1 @@
+"""What Dag files say: read in processes of their teams, judged over plain data in the parent, stored."""

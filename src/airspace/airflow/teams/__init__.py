@@ -1,0 +1,1 @@
+"""Teams and users in the database: read, compared, written."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import airspace
-from benchmarks import bench_access, bench_fair, bench_guard, bench_platform, bench_tasks, machine, report
+from benchmarks import bench_access, bench_edits, bench_fair, bench_guard, bench_platform, bench_tasks, machine, report
 from benchmarks.options import RESULTS, Options, say
 
 BENCHMARKS: dict[str, tuple[Callable[[Options], dict[str, Any]], int]] = {
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, tuple[Callable[[Options], dict[str, Any]], int]] = {
     "tasks": (bench_tasks.run, 2),
     "guard": (bench_guard.run, 5),
     "access": (bench_access.run, 3),
+    "edits": (bench_edits.run, 5),
     "fair": (bench_fair.run, 1),
 }
 SIDES = tuple(bench_platform.SIDES)

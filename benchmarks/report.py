@@ -23,7 +23,14 @@ Document = dict[str, Any]
 
 def table(document: Document) -> str:
     """One benchmark's tables, in Markdown."""
-    makers = {"platform": _platform, "tasks": _tasks, "guard": _guard, "access": _access, "fair": _fair}
+    makers = {
+        "platform": _platform,
+        "tasks": _tasks,
+        "guard": _guard,
+        "access": _access,
+        "edits": _edits,
+        "fair": _fair,
+    }
     body = makers[document["benchmark"]](document)
     return f"{_where(document)}\n\n{body}"
 
@@ -108,6 +115,18 @@ def _access(document: Document) -> str:
     ratios["a member's first page: 100 teams / alone"] = verdict["first_page_crowd_against_alone"]
     for what, found in ratios.items():
         lines.append(_row([what, *(_number(found[key], "×") for key in ("median_ms", "p95_ms", "cpu_ms"))]))
+    return "\n".join(lines)
+
+
+def _edits(document: Document) -> str:
+    sides = [side for side in _SIDES if side in document]
+    lines = _header(["seconds until it is seen, median (worst)", *sides])
+    for key, what in (("edit", "a changed file"), ("new", "a new file")):
+        rows = [document[side][key] for side in sides]
+        cells = [
+            "over 60" if row["worst_s"] is None else f"{row['median_s']:.2f} ({row['worst_s']:.2f})" for row in rows
+        ]
+        lines.append(_row([what, *cells]))
     return "\n".join(lines)
 
 

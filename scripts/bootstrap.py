@@ -106,9 +106,18 @@ def system_packages(purpose: str) -> None:
         say(f"missing: {command} — without it this does not work: {lost}\n  fix: sudo apt-get install -y {package}")
 
 
+def fits(uv: str) -> bool:
+    """Whether an installed uv is one that we know: as ``UV`` says."""
+    told = subprocess.run([uv, "--version"], check=False, capture_output=True, text=True).stdout.split()
+    numbers = told[1].split(".")[:2] if len(told) > 1 else []
+    return (
+        len(numbers) == 2 and all(part.isdecimal() for part in numbers) and (0, 7) <= tuple(map(int, numbers)) < (1, 0)
+    )
+
+
 def boot_uv(python: str) -> Path:
     """uv, from a small environment of its own (pip is only used to fetch it)."""
-    if found := shutil.which("uv"):
+    if (found := shutil.which("uv")) and fits(found):
         return Path(found)
     uv = BOOT / "bin" / "uv"
     if not uv.exists():
@@ -149,7 +158,9 @@ def main() -> None:
             f"Python {sys.version.split()[0]} is too old (3.10 or newer is needed)",
             "sudo apt-get install -y python3 python3-venv",
         )
-    purpose = sys.argv[1] if len(sys.argv) == 2 and sys.argv[1] in LOCKS else "demo"
+    if len(sys.argv) != 2 or sys.argv[1] not in LOCKS:
+        fail(f"usage: bootstrap.py {'|'.join(LOCKS)}", "make demo, or make test")
+    purpose = sys.argv[1]
     python = interpreter()
     system_packages(purpose)
     environment(purpose, python)

@@ -41,8 +41,6 @@ def signed_in(browser: Browser, demo: Demo, name: str) -> Iterator[Page]:
     try:
         page.goto(demo.document["url"])
         page.wait_for_url("**/auth/login**")
-        if name == "ada":
-            picture(page, "sign-in")
         page.fill("input[name=username]", name)
         page.fill("input[name=password]", demo.password(name))
         page.click("button[type=submit]")

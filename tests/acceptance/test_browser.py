@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -35,6 +37,34 @@ def _no_error_shown(page: Page) -> None:
     for word in ("403", "404", "500", "Forbidden", "Internal Server Error", "Something went wrong"):
         assert word not in text, text[:2000]
     assert page.locator("[data-scope=toast][data-type=error]").count() == 0
+
+
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 800}},
+    "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 800}},
+    "phone": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}, "is_mobile": True},
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_sign_in_page_fits_and_says_what_is_wrong(demo: Demo, browser: Browser, look: str) -> None:
+    context = browser.new_context(**LOOKS[look])
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    try:
+        page.goto(demo.document["url"])
+        page.wait_for_url("**/auth/login**")
+        picture(page, f"sign-in-{look}")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing to scroll sideways"
+        page.keyboard.press("Tab")
+        page.fill("input[name=username]", f"somebody-{look}")
+        page.fill("input[name=password]", "not the password")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_be_visible()
+        if look == "light":
+            picture(page, "sign-in-error")
+    finally:
+        context.close()
 
 
 def test_a_member_sees_the_own_team_only(demo: Demo, browser: Browser) -> None:
@@ -73,6 +103,7 @@ def test_somebody_without_a_role_meets_an_empty_house_not_an_error(demo: Demo, b
         text = page.locator("body").inner_text()
         assert not [dag_id for dag_id in DAGS.values() if dag_id in text]
         assert "Internal Server Error" not in text
+        picture(page, "sign-in-no-team")
 
 
 def test_the_dashboard_opens_without_a_network(demo: Demo, browser: Browser) -> None:

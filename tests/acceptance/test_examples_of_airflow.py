@@ -29,7 +29,7 @@ def reference() -> dict[str, Any]:
     """What plain Airflow did."""
     document: dict[str, Any] = json.loads(REFERENCE.read_text())
     if document["airflow"] != version("apache-airflow"):
-        pytest.skip(f"recorded for Airflow {document['airflow']}: run python -m tests.acceptance.record_plain")
+        pytest.fail(f"recorded for Airflow {document['airflow']}: run python -m tests.acceptance.record_plain")
     return document
 
 

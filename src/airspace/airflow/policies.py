@@ -21,7 +21,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from airspace.airflow.guard.presence import refuse_unguarded
-from airspace.airflow.parsing.limits import ParseLimits
+from airspace.model.limits import ParseLimits
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ USAGE = "usage: python -m airspace.airflow.run {api-server,scheduler,dag-process
 
 def api_server() -> None:
     """Airflow's API server and UI; what its first task would wait for is loaded right after the start."""
-    from airspace.airflow.guard.presence import require_plugin
+    from airspace.airflow.plugin import require_plugin
     from airspace.airflow.warm_up import warm_execution_api
 
     require_plugin()

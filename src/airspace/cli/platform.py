@@ -21,8 +21,15 @@ _COLOURS = {"running": "green", "idle": "green", "starting": "yellow", "stopped"
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
-    for command in (up, status, down, destroy, doctor):
-        app.command()(command)
+    for command, examples in (
+        (up, ("airspace up", "airspace up --port 8080", "AIRSPACE_DATABASE=postgresql://… airspace up")),
+        (status, ("airspace status", "airspace status --json")),
+        (down, ("airspace down",)),
+        (destroy, ("airspace destroy", "airspace destroy --yes")),
+        (doctor, ("airspace doctor", "airspace doctor --json")),
+    ):
+        shown = " · ".join(f"[bold]{example}[/]" for example in examples)
+        app.command(epilog=f"Example{'s' * (len(examples) > 1)}: {shown}")(command)
 
 
 def up(

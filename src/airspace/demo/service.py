@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ from airspace.platform.progress import Event
 from airspace.platform.service import Platform
 
 KINDS = ("connections", "variables", "pools")
-_NEW_PLATFORM_SECONDS = 1.0  # an `up` that took less found everything running
+NEEDS = {"polars": "polars", "pyarrow": "pyarrow", "scikit-learn": "sklearn"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Options:
 
 def run_demo(platform: Platform, display: Display, options: Options) -> Report:
     """Rocket, from nothing to a verified end."""
+    check_packages()
     begun = time.monotonic()
     with display:
         display.headline("Start the platform")
@@ -46,6 +49,8 @@ def run_demo(platform: Platform, display: Display, options: Options) -> Report:
         ready = time.monotonic() - begun
         display.headline("Set up Rocket: three teams, their people, their Dags")
         rocket = setup.prepare(platform)
+        for name in rocket.edited:
+            display.headline(f"Your own version stays: {platform.layout.rocket / name}")
         people = cast(rocket.members, load_passwords(platform.layout.secrets / "demo-users.json"))
         setup.ensure_users(platform, people)
         with Airflow(platform.url) as airflow:
@@ -57,6 +62,18 @@ def run_demo(platform: Platform, display: Display, options: Options) -> Report:
                 results = check_all(context)
             driver.wait_until_gone(PROBE_DAGS)
             return _report(platform, context, rocket.folders, results, ready, begun)
+
+
+def check_packages() -> None:
+    """Refuse before anything is started, where Rocket's own packages are missing.
+
+    :raises AirspaceError: they are
+    """
+    missing = [name for name, module in NEEDS.items() if importlib.util.find_spec(module) is None]
+    if missing:
+        raise AirspaceError(
+            f"Rocket needs {', '.join(missing)}", fix=f"{sys.executable} -m pip install 'airspace[rocket]'"
+        )
 
 
 def drive(driver: Driver, options: Options) -> None:

@@ -21,11 +21,3 @@ def parse_size(text: str | int) -> int:
     if found is None:
         raise ValueError("not a size")
     return int(float(found[1]) * 1024 ** _POWER[found[2].upper()])
-
-
-def format_size(amount: int) -> str:
-    """The shortest exact way to write an amount: ``4G``, ``1536M``, ``1000``."""
-    for unit in ("T", "G", "M", "K"):
-        if amount and amount % 1024 ** _POWER[unit] == 0:
-            return f"{amount // 1024 ** _POWER[unit]}{unit}"
-    return str(amount)

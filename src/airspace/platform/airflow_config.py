@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airspace.model.errors import InvalidInputError
+from airspace.model.limits import SECTION, problems
 
 OVERRIDES = "airflow.overrides.cfg"
 Sections = Mapping[str, Mapping[str, str]]
@@ -185,6 +186,11 @@ def read_overrides(path: Path, platform: Sections) -> dict[str, dict[str, str]]:
         raise InvalidInputError(
             f"{path} changes what the platform depends on:\n  " + "\n  ".join(refused), fix="remove these settings"
         )
+    wrong = [
+        f"line {_line(text, SECTION, key)}: {problem}" for key, problem in problems(found.get(SECTION, {})).items()
+    ]
+    if wrong:
+        raise InvalidInputError(f"{path} has mistakes:\n  " + "\n  ".join(wrong), fix=f"edit {path}")
     # Airflow writes a percent sign in its settings as two; ours are escaped once, when written.
     return {s: {k: v.replace("%%", "%") for k, v in pairs.items()} for s, pairs in found.items()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -155,3 +156,21 @@ def test_a_consumer_sees_that_something_came_and_not_from_which_dag(server: Serv
     shown = as_user("lead").get(f"/api/v2/assets/{number}").json()
     assert [dag["dag_id"] for dag in shown["scheduled_dags"]] == ["ds_train"]
     assert shown["producing_tasks"] == []
+
+
+def test_the_producers_event_log_does_not_name_who_listens(server: Server, as_user: Client) -> None:
+    """Airflow writes the listening Dags of every team into rows of the producer's."""
+    events = ("missing partition key", "failed to map partition_key", "partition fan-out exceeded")
+    for event in events:
+        run_sql(
+            server,
+            f"INSERT INTO log (dttm, dag_id, event, extra) VALUES (now(), 'ds_train', '{event}', 'de_etl')",  # noqa: S608
+        )
+    try:
+        for event in events:
+            path = f"/api/v2/eventLogs?event={quote(event)}"
+            (row,) = as_user("admin").get(path).json()["event_logs"]
+            assert as_user("lead").get(path).json()["total_entries"] == 0
+            assert as_user("lead").get(f"/api/v2/eventLogs/{row['event_log_id']}").status_code == 404
+    finally:
+        run_sql(server, "DELETE FROM log WHERE extra = 'de_etl'")

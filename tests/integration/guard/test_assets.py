@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -50,7 +51,6 @@ FOREIGN: list[dict[str, Any]] = [
     {"task_outlets": [outlet("Asset", "nobodys_asset", "nobodys_asset")]},
     through("ds_alias", "de_only", "s3://de/only"),
     through("ds_alias", "user_profiles", "s3://somewhere/else"),
-    through("de_alias", "model", "s3://ds/model"),
 ]
 
 
@@ -102,7 +102,32 @@ def test_what_a_task_made_up_it_updates_again(lab: Lab) -> None:
 def test_what_one_team_made_up_is_not_another_teams(lab: Lab, theirs: Task) -> None:
     assert succeed(lab.task("ds_train"), **through("ds_alias", "ds_first", "s3://ds/first")).status_code == 204
     assert succeed(theirs, **through("de_alias", "ds_first", "s3://ds/first")).status_code == 403
-    assert succeed(theirs, **through("ds_alias", "de_new", "s3://de/new")).status_code == 403
+
+
+def test_an_alias_is_everybodys_unless_a_file_names_it(lab: Lab) -> None:
+    """So nobody keeps others from theirs by awaiting it, or by posting through it first."""
+    report = through("open_alias", "model", "s3://ds/model")
+    assert succeed(lab.task("ds_train"), **report).status_code == 204
+    assert succeed(lab.task("de_etl"), **through("open_alias", "de_only", "s3://de/only")).status_code == 204
+    named = {"name": DE, "assets": {"user_profiles": {"consumers": [DS]}, "open_alias": {}}}
+    lab.sql("UPDATE airspace_team SET spec = :spec, applied_at = now() WHERE name = :de", spec=json.dumps(named), de=DE)
+    assert succeed(lab.task("ds_train"), **report).status_code == 403
+    assert succeed(lab.task("de_etl"), **through("open_alias", "de_only", "s3://de/only")).status_code == 204
+    named["assets"] = {"user_profiles": {"consumers": [DS]}}
+    lab.sql("UPDATE airspace_team SET spec = :spec, applied_at = now() WHERE name = :de", spec=json.dumps(named), de=DE)
+
+
+def test_naming_what_another_team_made_through_an_alias_takes_nothing(lab: Lab, mine: Task) -> None:
+    """No Dag says that it produces such an asset, and no file names it: whoever updated it first has it."""
+    assert succeed(lab.task("de_etl"), **through("open_alias", "de_made", "s3://de/made")).status_code == 204
+    claim = """INSERT INTO task_inlet_asset_reference (asset_id, dag_id, task_id, created_at, updated_at)
+        SELECT id, 'ds_train', 't', now(), now() FROM asset WHERE name = 'de_made'"""
+    lab.sql(claim)
+    key = "/store/asset/by-name/value?name=de_made&key=seen"
+    for path in ("/asset-events/by-asset?name=de_made&uri=", "/assets/by-name?name=de_made", key):
+        assert mine.ask("GET", path).status_code == 403
+    assert mine.ask("PUT", key, json={"value": 1}).status_code == 403
+    assert succeed(lab.task("de_etl"), **through("open_alias", "de_made", "s3://de/made")).status_code == 204
 
 
 def test_a_report_that_reads_two_ways_is_judged_as_airflow_reads_it(lab: Lab, mine: Task) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from airspace.backends.airflow_rest import Airflow
 from airspace.platform.home import read_manifest
 from airspace.platform.wiring import open_platform
 from tests.integration.platform.conftest import alive
@@ -22,6 +24,7 @@ from tests.integration.platform.test_life import sockets
 
 pytestmark = pytest.mark.integration
 Airspace = Callable[..., subprocess.CompletedProcess[str]]
+CHECKOUT = Path(__file__).parents[3]
 _AIRSPACE = Path(sys.executable).with_name("airspace")
 
 
@@ -63,6 +66,7 @@ def test_from_up_to_destroy(airspace: Airspace, folder: Path) -> None:
 
     assert _identity(json.loads(airspace("up", "--json").stdout)) == _identity(status), "up twice is up once"
     _killed_scheduler_comes_back(airspace, status)
+    _a_dag_of_ones_own(airspace, folder, status["url"])
 
     manifest = read_manifest(layout)
     assert manifest is not None
@@ -71,6 +75,41 @@ def test_from_up_to_destroy(airspace: Airspace, folder: Path) -> None:
     assert sockets(layout.root) == []
     airspace("destroy", "--yes")
     assert not layout.root.exists()
+
+
+def _a_dag_of_ones_own(airspace: Airspace, folder: Path, url: str) -> None:
+    """The README's third step, then an edit, through the fetcher: all live."""
+    source = folder / "teams" / "dags" / "my_team"
+    shutil.copytree(CHECKOUT / "examples" / "my_first_dag", source)
+    (folder / "teams" / "my_team.yaml").write_text("name: my_team\nmembers: {me: lead}\ndags: {folder: dags/my_team}\n")
+    password = json.loads(airspace("user", "add", "me", "--json").stdout)["password"]
+    airspace("apply", str(folder / "teams"))
+    with Airflow(url) as airflow:
+        me = airflow.sign_in("me", password)
+        (dag,) = _until(lambda: me.dags())
+        me.unpause(dag.dag_id)
+        assert me.trigger(dag.dag_id).run_id
+        _until(lambda: me.ask("GET", f"/dags/{dag.dag_id}/dagRuns?state=success").body["dag_runs"])
+        (file,) = source.glob("*.py")
+        file.write_text(file.read_text().replace(dag.dag_id, "edited"))
+        _until(lambda: [each for each in me.dags() if each.dag_id == "edited"])
+    (source / "linked.py").symlink_to(file)
+    told = _until(
+        lambda: [
+            check
+            for check in json.loads(airspace("doctor", "--json", code=None).stdout)["checks"]
+            if check["name"] == "Dag folder of my_team" and not check["ok"]
+        ]
+    )
+    assert "linked.py" in told[0]["message"]
+
+
+def _until(what: Callable[[], list[Any]], seconds: float = 60) -> list[Any]:
+    until = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    return found
 
 
 def _identity(document: dict[str, Any]) -> list[tuple[str, str, int]]:

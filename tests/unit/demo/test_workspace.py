@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from airspace.demo import probes
+from airspace.demo import probes, service
 from airspace.demo.story import DA, DE
 from airspace.demo.workspace import copy_rocket, examples_source
+from airspace.model.errors import AirspaceError
 
 
 @pytest.fixture
@@ -28,6 +32,29 @@ def test_everything_but_caches_is_copied_and_twice_is_once(source: Path, tmp_pat
     before = (target / "dags" / "a.py").stat().st_mtime_ns
     assert copy_rocket(source, target) == []
     assert (target / "dags" / "a.py").stat().st_mtime_ns == before
+
+
+def test_without_its_packages_rocket_does_not_start_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    service.check_packages()
+    monkeypatch.setitem(service.NEEDS, "polars", "no_such_module")
+    with pytest.raises(AirspaceError, match="Rocket needs polars") as refused:
+        service.check_packages()
+    assert "airspace[rocket]" in (refused.value.fix or "")
+
+
+def test_the_wheel_has_the_examples_in_it(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        names = set(packed.namelist())
+    rocket = {path.relative_to(examples_source()) for path in examples_source().rglob("*.py")}
+    assert {f"airspace/_examples/rocket/{path}" for path in rocket} <= names
+    assert any(name.startswith("airspace/airflow/web/sign_in/static/") for name in names)
+    assert not [name for name in names if "__pycache__" in name or name.startswith("tests/")]
 
 
 def test_what_the_user_edited_stays_and_what_they_did_not_is_brought_up_to_date(source: Path, tmp_path: Path) -> None:

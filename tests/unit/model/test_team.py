@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from airspace.model import names
 from airspace.model.roles import Role
 from airspace.model.secret import SecretRef
-from airspace.model.sizes import format_size, parse_size
+from airspace.model.sizes import parse_size
 from airspace.model.team import DEFAULT_SLOTS, Team, json_schema
 
 # The example of the command-line contract, as parsed from YAML.
@@ -117,11 +115,6 @@ def test_network_is_normalised() -> None:
 )
 def test_sizes(text: str | int, amount: int) -> None:
     assert parse_size(text) == amount
-
-
-@given(st.integers(min_value=0, max_value=999_999_999))
-def test_sizes_can_be_written_and_read(amount: int) -> None:
-    assert parse_size(format_size(amount)) == amount
 
 
 def test_the_schema_knows_every_key() -> None:

@@ -70,6 +70,21 @@ def test_every_refused_setting_is_named_at_once_with_its_line(tmp_path: Path) ->
     assert "parallelism" not in message
 
 
+def test_mistakes_in_our_own_section_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
+    overrides = tmp_path / "airflow.overrides.cfg"
+    overrides.write_text(
+        "[airspace]\ntask_per_dag = 5\ndepth = deep\nnodes = 0\nrequire_prefix = perhaps\nmap_length = 9\n"
+    )
+    with pytest.raises(InvalidInputError) as refused:
+        airflow_config.check_overrides(overrides)
+    assert refused.value.message.splitlines()[1:] == [
+        "  line 2: [airspace] task_per_dag is no setting: did you mean tasks_per_dag?",
+        "  line 3: [airspace] depth = deep: write a whole number, 1 or more",
+        "  line 4: [airspace] nodes = 0: write a whole number, 1 or more",
+        "  line 5: [airspace] require_prefix = perhaps: write true or false",
+    ]
+
+
 def test_a_file_that_is_no_configuration_is_named(tmp_path: Path) -> None:
     overrides = tmp_path / "airflow.overrides.cfg"
     overrides.write_text("parallelism = 3\n")

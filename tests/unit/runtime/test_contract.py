@@ -168,7 +168,7 @@ def test_private_state_of_the_manager_is_where_we_look(airflow: dict[str, str | 
     scheduler = (source / "jobs" / "scheduler_job_runner.py").read_text()
     assert "self._schedule_all_dag_runs(guard, dag_runs, session)" in scheduler
     assert "self._dag_id_to_team_name = {}" in scheduler, "the teams' cache of one loop has changed"
-    # Every place where a text of a serialized Dag is imported: each has a list that parse_shape holds it against.
+    # Every place where a text of a serialized Dag is imported: each has a list that parsing.shape holds it against.
     decoders = "".join(file.read_text() for file in sorted((source / "serialization").rglob("*.py")))
     assert decoders.count("= import_string(") == 4, "a serialized Dag names something new that is imported"
     assert decoders.count("def find_registered_custom_") == 4, "a serialized Dag names something new of a plugin's"

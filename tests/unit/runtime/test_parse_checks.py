@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airspace.airflow.parsing.asset_claims import Claims, Stored
 from airspace.airflow.parsing.checks import prefixing
-from airspace.airflow.parsing.limits import ParseLimits, reference
+from airspace.airflow.parsing.param_schema import is_quick
+from airspace.model.limits import ParseLimits, reference
 from tests.unit.runtime.untrusted import (
     LIMITS,
     NEVER,
@@ -329,6 +335,14 @@ class TestAssets:
         data = document(timetable=heard(asset("mine", "s3://mine", watchers=[watcher])))
         assert "[assets]" in self.why(data, self.claims())
 
+    def test_a_name_in_a_file_holds_the_same_uri_though_no_dag_produces_it(self) -> None:
+        """It is fed over REST or through an alias. A URI beside the name may be anybody's word, and is not held."""
+        named = {"thing": frozenset({"de"}), "evil": frozenset({"de"})}
+        claims = Claims(named=named, stored=(Stored("thing", "thing"), Stored("evil", "s3://ds/gold")))
+        assert "[asset-owner]" in self.why(document(tasks=[task(outlets=[asset("zzz", "thing")])]), claims)
+        assert claims.displaced_by("ds", "zzz", "thing") == []
+        assert self.why(document(tasks=[task(outlets=[asset("gold", "s3://ds/gold")])]), claims) == ""
+
     def test_who_only_heard_of_it_makes_way_for_the_owner(self) -> None:
         squatted = (Stored("new", "made-up"), Stored("other", "s3://new"), Stored("new", "s3://new"))
         claims = Claims(named={"new": frozenset({"ds"})}, stored=squatted)
@@ -361,4 +375,84 @@ class TestErrorsAndWarnings:
 
 def test_the_settings_page_tells_the_limits_that_there_are() -> None:
     text = (Path(__file__).parents[3] / "docs" / "settings.md").read_text()
-    assert reference() in text, "run: python -m airspace.airflow.parsing.limits, and paste it into docs/settings.md"
+    assert reference() in text, "run: python -m airspace.model.limits, and paste it into docs/settings.md"
+
+
+@pytest.mark.parametrize(
+    ("schema", "told"),
+    [
+        ({"type": "string", "pattern": "^(a+)+$"}, "could take for ever"),
+        ({"type": "string", "pattern": "a+b"}, "could take for ever"),
+        ({"anyOf": [{"patternProperties": {"(x|x)*$": {}}}]}, "could take for ever"),
+        ({"$ref": "http://127.0.0.1:1/"}, "refers to something else"),
+        ({"items": {"$dynamicRef": "file:///dev/zero"}}, "refers to something else"),
+        ({"format": "regex"}, "regular expression as its value"),
+        ({"type": "string", "pattern": r"^\d{4}-\d{2}-[a-z]+$", "properties": {"pattern": {"type": "string"}}}, ""),
+    ],
+)
+def test_a_params_schema_neither_fetches_nor_freezes(schema: Any, told: str) -> None:
+    encoded = {"__class": "airflow.sdk.definitions.param.Param", "default": "a", "description": None, "schema": schema}
+    for data in (document(params=[["p", encoded]]), document(tasks=[task(params=[["p", encoded]])])):
+        assert told in refused(data) if told else refused(data) == ""
+
+
+class TestQuickPatterns:
+    @pytest.mark.parametrize("pattern", ["^[a-z]+$", r"^(\d{1,3}\.){3}\d{1,3}$", "^(dev|prod)$", r"\Ax", "^(a{2}){3}$"])
+    def test_quick(self, pattern: str) -> None:
+        assert is_quick(pattern)
+
+    @pytest.mark.parametrize(
+        "pattern",
+        [
+            "^(a+)+$",
+            "a+",
+            "^a*b*$",
+            "^(a|b)*$",
+            "^(?=a)b",
+            r"^(a)\1",
+            "^" + "a?" * 30,
+            "^(a{1,9}){1,9}$",
+            "^(",
+            "^a{9999}$",
+        ],
+    )
+    def test_not_surely(self, pattern: str) -> None:
+        assert not is_quick(pattern)
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.from_regex(r"\A\^[ab()|*+?{},1-9]{0,14}\Z"))
+    def test_what_is_called_quick_is(self, pattern: str) -> None:
+        if is_quick(pattern):
+            begun = time.process_time()
+            for text in ("a" * 3000 + "!", "ab" * 1500 + "!", "b" * 3000):
+                re.search(pattern, text)
+            assert time.process_time() - begun < 1
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"source": "x", "target": "y", "label": "z", "dependency_type": "asset-alias", "dependency_id": "none-such"},
+        {"source": "x", "target": "asset", "label": "z", "dependency_type": "asset", "dependency_id": "{}"},
+        {"source": "x", "target": "y", "label": "z", "dependency_type": "trigger"},
+        {"source": "asset:{}", "target": "y", "label": "z", "dependency_type": "trigger", "dependency_id": "t"},
+        {"source": None, "target": "y", "label": "z", "dependency_type": "sensor", "dependency_id": "t"},
+        {"source": "x", "target": "y", "label": "z", "dependency_type": "whatever", "dependency_id": "t"},
+    ],
+)
+def test_a_forged_dependency_never_breaks_everybodys_graph(row: Any) -> None:
+    assert "has a dependency" in refused(document(dag_dependencies=[row]))
+
+
+def test_dependencies_that_airflow_writes_are_let_in() -> None:
+    rows = [
+        {"source": "x", "target": "y", "label": "z", "dependency_type": "trigger", "dependency_id": "t"},
+        {
+            "source": "x",
+            "target": "asset",
+            "label": "a",
+            "dependency_type": "asset",
+            "dependency_id": json.dumps({"name": "a", "uri": "s3://a"}),
+        },
+    ]
+    assert refused(document(tasks=[task(outlets=[asset("a", "s3://a")])], dag_dependencies=rows)) == ""

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airspace.airflow.parsing.limits import ParseLimits
 from airspace.airflow.parsing.stream import Frames, Meter, Outbox, SpoiledError
+from airspace.model.limits import ParseLimits
 from tests.unit.runtime.untrusted import asset, document, heard, mapped, task, vetted
 
 FEW = settings(max_examples=150, deadline=2000, suppress_health_check=[HealthCheck.too_slow])

@@ -9,9 +9,9 @@ from typing import Any
 
 from airspace.airflow.parsing.asset_claims import Claims
 from airspace.airflow.parsing.checks import Parsed
-from airspace.airflow.parsing.limits import ParseLimits
 from airspace.airflow.parsing.results import Rules, Vetted, screen, vet
 from airspace.airflow.parsing.shape import Known
+from airspace.model.limits import ParseLimits
 
 _TEXT, _NUMBER, _LIST, _MAP = (frozenset({kind}) for kind in ("string", "number", "array", "object"))
 _FLAG, _NULL = frozenset({"boolean"}), frozenset({"null"})
@@ -32,7 +32,7 @@ KNOWN = Known(
         ),
         **dict.fromkeys(("owner", "executor", "run_as_user", "map_index_template"), _TEXT | _NULL),
         **dict.fromkeys(("pool_slots", "priority_weight", "retries", "retry_delay"), _NUMBER),
-        **dict.fromkeys(("template_fields", "outlets", "inlets", "downstream_task_ids"), _LIST),
+        **dict.fromkeys(("template_fields", "outlets", "inlets", "downstream_task_ids", "params"), _LIST),
         **dict.fromkeys(("partial_kwargs", "expand_input", "executor_config"), _MAP),
         "_is_mapped": _FLAG,
     },

@@ -69,7 +69,24 @@ def test_no_such_folder_is_wrong_usage(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["apply", "plan", "token", "user add", "user list", "user passwd", "user role", "team list", "team show"]
+    "command",
+    [
+        "up",
+        "status",
+        "down",
+        "destroy",
+        "doctor",
+        "demo",
+        "apply",
+        "plan",
+        "token",
+        "user add",
+        "user list",
+        "user passwd",
+        "user role",
+        "team list",
+        "team show",
+    ],
 )
 def test_every_command_explains_itself_with_an_example(command: str) -> None:
     result = CliRunner().invoke(app, [*command.split(), "--help"])

@@ -6,35 +6,33 @@ look at a primary key costs a fraction of a millisecond. Only what the team file
 
 from __future__ import annotations
 
-import threading
+import json
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from airflow.models import Connection as AirflowConnection
 from airflow.models import DagModel, TaskInstance, Variable
 from airflow.models.asset import (
     AssetActive,
-    AssetAliasModel,
     AssetEvent,
     AssetModel,
-    DagScheduleAssetAliasReference,
     DagScheduleAssetReference,
     TaskInletAssetReference,
     TaskOutletAssetReference,
-    asset_alias_asset_event_association_table,
 )
 from airflow.models.connection_test import ConnectionTestRequest
 from airflow.models.dag_version import DagVersion
 from airflow.models.team import dag_bundle_team_association_table
-from sqlalchemy import Connection, Engine, Row, bindparam, func, literal, select, union_all
+from sqlalchemy import ARRAY, Integer, String, any_, bindparam, func, literal, select, union_all
+from sqlalchemy.orm import aliased
 
 from airspace.access.tasks import Instance, Touch, owner_of
-from airspace.backends.tables import TeamRegistry, teams
+from airspace.airflow.guard.database import Ask, Database, Session
+from airspace.backends.tables import asset_grants, teams
 
 _bundle_team = dag_bundle_team_association_table.c
 
@@ -49,67 +47,72 @@ def _of_team(ask: Any, dag_id: Any) -> Any:
 def _touching(reference: Any, *, produces: bool) -> Any:
     since, says = reference.created_at.label("since"), literal(produces).label("produces")
     ask = select(reference.asset_id, _bundle_team.team_name, since, says)
-    return _of_team(ask, reference.dag_id).where(reference.asset_id.in_(bindparam("ids", expanding=True)))
+    return _of_team(ask, reference.dag_id).where(reference.asset_id == _any_of("ids", Integer))
+
+
+def _any_of(name: str, kind: type[Any]) -> Any:
+    return any_(bindparam(name, type_=ARRAY(kind)))
 
 
 def _names(name: Any, team: Any) -> Any:
-    return select(name.label("name"), team.label("team")).where(name.in_(bindparam("names", expanding=True)))
+    return select(name.label("name"), team.label("team")).where(name == _any_of("names", String))
 
 
 # Built once: putting a statement together costs more than asking it.
+_other_dag, _other_bundle = aliased(DagModel), aliased(dag_bundle_team_association_table)
+_OTHER_TEAM = (
+    select(_other_bundle.c.team_name)
+    .join(_other_dag, _other_dag.bundle_name == _other_bundle.c.dag_bundle_name)
+    .where(_other_dag.dag_id == bindparam("other_dag", type_=String))
+    .scalar_subquery()
+)
 # The team is that of the bundle which the instance's own version of the Dag is from, if the Dag is still that bundle's.
-_INSTANCE = (
-    select(TaskInstance.dag_id, TaskInstance.state, TaskInstance.queued_dttm, _bundle_team.team_name)
+# What else is nearly always asked comes along: each question of its own costs as much as this one.
+_INSTANCE = Ask(
+    select(
+        TaskInstance.dag_id,
+        TaskInstance.state,
+        TaskInstance.queued_dttm,
+        _bundle_team.team_name,
+        _OTHER_TEAM.label("other_team"),
+        select(func.count()).select_from(teams).scalar_subquery().label("teams"),
+        select(func.max(teams.c.applied_at)).scalar_subquery().label("applied_at"),
+    )
     .outerjoin(DagVersion, DagVersion.id == TaskInstance.dag_version_id)
     .outerjoin(DagModel, (DagModel.dag_id == TaskInstance.dag_id) & (DagModel.bundle_name == DagVersion.bundle_name))
     .outerjoin(dag_bundle_team_association_table, _bundle_team.dag_bundle_name == DagModel.bundle_name)
     .where(TaskInstance.id == bindparam("ti_id"))
 )
-_DAGS = (
+_DAGS = Ask(
     select(DagModel.dag_id, _bundle_team.team_name)
     .join(dag_bundle_team_association_table, _bundle_team.dag_bundle_name == DagModel.bundle_name)
-    .where(DagModel.dag_id.in_(bindparam("dag_ids", expanding=True)))
+    .where(DagModel.dag_id == _any_of("dag_ids", String))
 )
-_CONNECTIONS = _names(AirflowConnection.conn_id, AirflowConnection.team_name)
-_VARIABLES = _names(Variable.key, Variable.team_name)
-_CONNECTION_TEST = select(ConnectionTestRequest.state).where(ConnectionTestRequest.id == bindparam("test_id"))
-_ASSETS = select(AssetModel.id, AssetModel.name).where(AssetModel.name.in_(bindparam("names", expanding=True)))
-_ACTIVE_AT = (
+_CONNECTIONS = Ask(_names(AirflowConnection.conn_id, AirflowConnection.team_name))
+_VARIABLES = Ask(_names(Variable.key, Variable.team_name))
+_CONNECTION_TEST = Ask(select(ConnectionTestRequest.state).where(ConnectionTestRequest.id == bindparam("test_id")))
+_ASSETS = Ask(select(AssetModel.id, AssetModel.name).where(AssetModel.name == _any_of("names", String)))
+_ACTIVE_AT = Ask(
     select(AssetModel.name)
     .join(AssetActive, (AssetActive.name == AssetModel.name) & (AssetActive.uri == AssetModel.uri))
-    .where(AssetModel.uri.in_(bindparam("uris", expanding=True)))
+    .where(AssetModel.uri == _any_of("uris", String))
 )
-_TOUCHES = union_all(
-    _touching(TaskOutletAssetReference, produces=True),
-    _touching(DagScheduleAssetReference, produces=False),
-    _touching(TaskInletAssetReference, produces=False),
+_TOUCHES = Ask(
+    union_all(
+        _touching(TaskOutletAssetReference, produces=True),
+        _touching(DagScheduleAssetReference, produces=False),
+        _touching(TaskInletAssetReference, produces=False),
+    )
 )
-_FIRST_EVENT = (
+_FIRST_EVENT = Ask(
     _of_team(select(_bundle_team.team_name, AssetEvent.timestamp).select_from(AssetEvent), AssetEvent.source_dag_id)
     .where(AssetEvent.asset_id == bindparam("asset_id"))
     .order_by(AssetEvent.timestamp)
     .limit(1)
 )
-_event_alias = asset_alias_asset_event_association_table.c
-_ALIAS_WAITED_FOR = _of_team(
-    select(_bundle_team.team_name, DagScheduleAssetAliasReference.created_at)
-    .select_from(AssetAliasModel)
-    .join(DagScheduleAssetAliasReference, DagScheduleAssetAliasReference.alias_id == AssetAliasModel.id),
-    DagScheduleAssetAliasReference.dag_id,
-).where(AssetAliasModel.name == bindparam("name"))
-_ALIAS_FIRST_EVENT = (
-    _of_team(
-        select(_bundle_team.team_name, AssetEvent.timestamp)
-        .select_from(AssetAliasModel)
-        .join(_event_alias.alias_id.table, _event_alias.alias_id == AssetAliasModel.id)
-        .join(AssetEvent, AssetEvent.id == _event_alias.event_id),
-        AssetEvent.source_dag_id,
-    )
-    .where(AssetAliasModel.name == bindparam("name"))
-    .order_by(AssetEvent.id)
-    .limit(1)
-)
-_STAMP = select(func.count(), func.max(teams.c.applied_at)).select_from(teams)
+_STAMP = Ask(select(func.count(), func.max(teams.c.applied_at)).select_from(teams))
+_FILES = Ask(select(teams.c.name, teams.c.spec))
+_GRANTS = Ask(select(asset_grants.c.team, asset_grants.c.asset, asset_grants.c.consumer))
 
 
 @dataclass(frozen=True)
@@ -132,122 +135,133 @@ class _Files:
 
 
 class Facts:
-    """Reads over one engine. Raises SQLAlchemy's errors: the guard then says no."""
+    """Reads from the database. What keeps it from an answer is its trouble to tell: the guard then says no."""
 
-    def __init__(self, engine: Engine) -> None:
-        # Every look is one statement: no transaction around it saves two round trips.
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._registry = TeamRegistry(engine)
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._files = _Files()
-        self._lock = threading.Lock()
 
-    @contextmanager
-    def look(self) -> Iterator[Look]:
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[Look]:
         """A connection for as long as one request is judged."""
-        with self._engine.connect() as connection:
-            yield Look(connection, self)
+        async with self._database.session() as session:
+            yield Look(session, self)
 
-    def files(self, stamp: Any) -> _Files:
+    async def files(self, stamp: Any, session: Session) -> _Files:
         """What the team files say, read anew when the stamp is another."""
-        with self._lock:
-            if stamp != self._files.stamp:
-                named: dict[str, set[str]] = defaultdict(set)
-                with self._engine.connect() as connection:
-                    for row in connection.execute(select(teams.c.name, teams.c.spec)):
-                        for asset in row.spec.get("assets") or {}:
-                            named[asset].add(row.name)
-                grants = self._registry.grants()
-                for team, asset in grants:
-                    named[asset].add(team)
-                self._files = _Files(stamp, {name: frozenset(by) for name, by in named.items()}, grants)
-            return self._files
+        if stamp != self._files.stamp:
+            named: dict[str, set[str]] = defaultdict(set)
+            for row in await session.all(_FILES):
+                for asset in json.loads(row["spec"]).get("assets") or {}:
+                    named[asset].add(row["name"])
+            grants: dict[tuple[str, str], set[str]] = defaultdict(set)
+            for row in await session.all(_GRANTS):
+                grants[row["team"], row["asset"]].add(row["consumer"])
+                named[row["asset"]].add(row["team"])
+            self._files = _Files(
+                stamp,
+                {name: frozenset(by) for name, by in named.items()},
+                {key: frozenset(consumers) for key, consumers in grants.items()},
+            )
+        return self._files
 
 
 class Look:
     """What there is to know now, over one connection."""
 
-    def __init__(self, connection: Connection, facts: Facts) -> None:
-        self._connection = connection
+    def __init__(self, session: Session, facts: Facts) -> None:
+        self._session = session
         self._facts = facts
+        self._stamp: tuple[Any, ...] | None = None
+        self._team_of: dict[str, str | None] = {}
 
-    def instance(self, ti_id: str) -> Instance | None:
-        """The task instance as it is now."""
-        rows = self._all(_INSTANCE, ti_id=uuid.UUID(ti_id))
+    async def instance(self, ti_id: str, other_dag: str | None = None) -> Instance | None:
+        """The task instance as it is now. Whose another Dag is that will be asked for is found out on the way."""
+        rows = await self._session.all(_INSTANCE, ti_id=uuid.UUID(ti_id), other_dag=other_dag)
         if not rows:
             return None
         row = rows[0]
-        return Instance(ti_id, row.dag_id, row.team_name, row.state, row.queued_dttm)
+        self._stamp = (row["teams"], row["applied_at"])
+        if other_dag is not None:
+            self._team_of[other_dag] = row["other_team"]
+        return Instance(ti_id, row["dag_id"], row["team_name"], row["state"], row["queued_dttm"])
 
-    def team_of_dag(self, dag_id: str) -> str | None:
+    async def team_of_dag(self, dag_id: str) -> str | None:
         """The team of a Dag; None for one without a team and for one that does not exist."""
-        rows = self._all(_DAGS, dag_ids=[dag_id])
-        return rows[0].team_name if rows else None
+        if dag_id not in self._team_of:
+            rows = await self._session.all(_DAGS, dag_ids=[dag_id])
+            self._team_of[dag_id] = rows[0]["team_name"] if rows else None
+        return self._team_of[dag_id]
 
-    def dags_of(self, team: str, dag_ids: Collection[str]) -> set[str]:
+    async def dags_of(self, team: str, dag_ids: Collection[str]) -> set[str]:
         """Which of these Dags are the team's."""
         if not dag_ids:
             return set()
-        return {row.dag_id for row in self._all(_DAGS, dag_ids=list(dag_ids)) if row.team_name == team}
+        rows = await self._session.all(_DAGS, dag_ids=list(dag_ids))
+        return {row["dag_id"] for row in rows if row["team_name"] == team}
 
-    def connections(self, names: Collection[str]) -> dict[str, str | None]:
+    async def connections(self, names: Collection[str]) -> dict[str, str | None]:
         """Name → team of those connections that exist."""
-        return {row.name: row.team for row in self._all(_CONNECTIONS, names=list(names))}
+        return {row["name"]: row["team"] for row in await self._session.all(_CONNECTIONS, names=list(names))}
 
-    def variables(self, names: Collection[str]) -> dict[str, str | None]:
+    async def variables(self, names: Collection[str]) -> dict[str, str | None]:
         """Name → team of those variables that exist."""
-        return {row.name: row.team for row in self._all(_VARIABLES, names=list(names))}
+        return {row["name"]: row["team"] for row in await self._session.all(_VARIABLES, names=list(names))}
 
-    def connection_test(self, test_id: str) -> str | None:
+    async def connection_test(self, test_id: str) -> str | None:
         """The state of a connection test."""
-        rows = self._all(_CONNECTION_TEST, test_id=uuid.UUID(test_id))
-        return rows[0].state if rows else None
+        rows = await self._session.all(_CONNECTION_TEST, test_id=uuid.UUID(test_id))
+        return str(rows[0]["state"]) if rows else None
 
-    def assets(self, names: Collection[str]) -> list[AssetFacts]:
+    async def assets(self, names: Collection[str]) -> list[AssetFacts]:
         """What is called by these names."""
         if not names:
             return []
         ids: dict[str, set[int]] = defaultdict(set)
-        for row in self._all(_ASSETS, names=list(names)):
-            ids[row.name].add(row.id)
-        named = self._files.named
+        for row in await self._session.all(_ASSETS, names=list(names)):
+            ids[row["name"]].add(row["id"])
+        named = (await self._files()).named
         unclear = {each for name, found in ids.items() if len(named.get(name, ())) != 1 for each in found}
-        touches = self._touches(unclear)
+        touches = await self._touches(unclear)
         return [
-            self._asset(name, name in ids, [touch for each in ids.get(name, ()) for touch in touches[each]])
+            await self._asset(name, name in ids, [touch for each in ids.get(name, ()) for touch in touches[each]])
             for name in sorted(set(names))
         ]
 
-    def names_at(self, uris: Collection[str]) -> set[str]:
+    async def names_at(self, uris: Collection[str]) -> set[str]:
         """The names of the active assets at these addresses: those that Airflow takes an address for."""
-        return {row.name for row in self._all(_ACTIVE_AT, uris=list(uris))} if uris else set()
+        return {row["name"] for row in await self._session.all(_ACTIVE_AT, uris=list(uris))} if uris else set()
 
-    def alias(self, name: str) -> AssetFacts:
-        """An alias of assets, which team files may name like an asset."""
-        touches = [Touch(row.team_name, True, row.timestamp) for row in self._all(_ALIAS_FIRST_EVENT, name=name)]
-        touches += [Touch(row.team_name, False, row.created_at) for row in self._all(_ALIAS_WAITED_FOR, name=name)]
-        return self._asset(name, bool(touches), touches)
+    async def alias(self, name: str) -> AssetFacts:
+        """An alias of assets. It is a team's only if a team file names it, like an asset.
 
-    def _asset(self, name: str, exists: bool, touches: list[Touch]) -> AssetFacts:
-        named = self._files.named.get(name, frozenset())
+        Otherwise it is everybody's: to own one by having used or awaited it first would keep others from theirs. What
+        is posted through it is judged by itself, and nobody hears another team's assets through it.
+        """
+        return await self._asset(name, False, [])
+
+    async def _asset(self, name: str, exists: bool, touches: list[Touch]) -> AssetFacts:
+        files = await self._files()
+        named = files.named.get(name, frozenset())
         owner = owner_of(named, touches)
-        readers = self._files.grants.get((owner, name), frozenset()) if owner else frozenset()
+        readers = files.grants.get((owner, name), frozenset()) if owner else frozenset()
         return AssetFacts(name, exists or bool(named), owner, readers)
 
-    def _touches(self, ids: set[int]) -> dict[int, list[Touch]]:
-        """Which teams' Dags have to do with each asset; of one that no Dag declares, who updated it first."""
+    async def _touches(self, ids: set[int]) -> dict[int, list[Touch]]:
+        """Which teams' Dags have to do with each asset; of one that no Dag says it produces, who updated it first."""
         found: dict[int, list[Touch]] = defaultdict(list)
         if not ids:
             return found
-        for row in self._all(_TOUCHES, ids=list(ids)):
-            found[row.asset_id].append(Touch(row.team_name, row.produces, row.since))
-        for asset_id in ids - found.keys():
-            first = self._all(_FIRST_EVENT, asset_id=asset_id)
-            found[asset_id] = [Touch(row.team_name, True, row.timestamp) for row in first]
+        for row in await self._session.all(_TOUCHES, ids=list(ids)):
+            found[row["asset_id"]].append(Touch(row["team_name"], row["produces"], row["since"]))
+        for asset_id in ids:
+            if not any(touch.produces for touch in found[asset_id]):  # made through an alias, or by nobody yet
+                first = await self._session.all(_FIRST_EVENT, asset_id=asset_id)
+                found[asset_id] += [Touch(row["team_name"], True, row["timestamp"]) for row in first]
         return found
 
-    @cached_property
-    def _files(self) -> _Files:
-        return self._facts.files(tuple(self._all(_STAMP)[0]))
-
-    def _all(self, ask: Any, **parameters: Any) -> list[Row[Any]]:
-        return list(self._connection.execute(ask, parameters))
+    async def _files(self) -> _Files:
+        if self._stamp is None:
+            (row,) = await self._session.all(_STAMP)
+            self._stamp = tuple(row)
+        return await self._facts.files(self._stamp, self._session)

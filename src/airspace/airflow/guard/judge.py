@@ -51,24 +51,24 @@ class RefusedError(Exception):
 
 
 class Judge:
-    """Judges requests by the facts. Called in a thread: it waits for the database."""
+    """Judges requests by the facts."""
 
     def __init__(self, facts: Facts, leeway: int) -> None:
         self._facts = facts
         self._leeway = leeway
 
-    def verdict(self, question: Question) -> Granted:
+    async def verdict(self, question: Question) -> Granted:
         """What the request needs to go on.
 
         :raises RefusedError: it may not
         """
-        with self._facts.look() as look:
-            return _Hearing(look, self._leeway).verdict(question)
+        async with self._facts.look() as look:
+            return await _Hearing(look, self._leeway).verdict(question)
 
-    def visible(self, team: str, answer: Any) -> Any:
+    async def visible(self, team: str, answer: Any) -> Any:
         """A list of assets or of their events without what the team may not read, and without other teams' runs."""
-        with self._facts.look() as look:
-            return _visible(look, team, answer)
+        async with self._facts.look() as look:
+            return await _visible(look, team, answer)
 
 
 class _Hearing:
@@ -78,23 +78,23 @@ class _Hearing:
         self._facts = facts
         self._leeway = leeway
 
-    def verdict(self, question: Question) -> Granted:
+    async def verdict(self, question: Question) -> Granted:
         if question.rule.target is Target.CONNECTION_TEST:
-            return self._connection_test(question)
-        instance = self._caller(question)
+            return await self._connection_test(question)
+        instance = await self._caller(question)
         if instance is None or instance.team is None:
             return Granted(None)
         match question.rule.target:
             case Target.ITSELF:
-                return self._itself(question, instance.team)
+                return await self._itself(question, instance.team)
             case Target.DAG:
-                return self._dag(question, instance.team, instance.dag_id)
+                return await self._dag(question, instance.team, instance.dag_id)
             case Target.CONNECTION:
-                return self._connection(question, instance.team)
+                return await self._connection(question, instance.team)
             case Target.VARIABLE | Target.VARIABLE_KEYS:
-                return self._variable(question, instance.team)
+                return await self._variable(question, instance.team)
             case Target.ASSET | Target.ASSET_EVENTS:
-                return self._asset(question, instance.team)
+                return await self._asset(question, instance.team)
             case Target.ALIAS:
                 return Granted(instance.team)  # the answer is filtered
             case _:
@@ -102,12 +102,13 @@ class _Hearing:
 
     # --- who asks ----------------------------------------------------------------------------------------------------
 
-    def _caller(self, question: Question) -> Instance | None:
+    async def _caller(self, question: Question) -> Instance | None:
         """The asking instance, in its turn; None: it is gone, and Airflow says so in its workers' words."""
         rule, token = question.rule, question.token
         if rule.target is Target.ITSELF and question.matched.params.get("task_instance_id") != token.subject:
             raise RefusedError(Refusal.SOMEBODY_ELSE, "Token subject does not match task instance ID")
-        instance = self._facts.instance(token.subject)
+        other_dag = question.matched.params.get("dag_id") if rule.target is Target.DAG else None
+        instance = await self._facts.instance(token.subject, other_dag)
         refusal = standing(instance, token, rule.turn, self._leeway)
         if refusal is None:
             return instance
@@ -116,44 +117,44 @@ class _Hearing:
         state = instance.state if instance else None
         raise RefusedError(refusal, _WORDS[refusal].format(dag_id=instance.dag_id if instance else ""), state)
 
-    def _connection_test(self, question: Question) -> Granted:
+    async def _connection_test(self, question: Question) -> Granted:
         """It is no task's: the one that its token was made for, until it is over."""
         token = question.token
         if token.scope != STARTING_TOKEN or question.matched.params.get("connection_test_id") != token.subject:
             raise RefusedError(Refusal.SOMEBODY_ELSE, "Token subject does not match connection test ID")
-        state = self._facts.connection_test(token.subject)
+        state = await self._facts.connection_test(token.subject)
         if state is None or state in _OVER:
             raise RefusedError(Refusal.GONE, "The connection test is over", state)
         return Granted(None)
 
     # --- what it asks for --------------------------------------------------------------------------------------------
 
-    def _itself(self, question: Question, team: str) -> Granted:
+    async def _itself(self, question: Question, team: str) -> Granted:
         if question.rule.emits:
-            self._events(question.body, team)
+            await self._events(question.body, team)
         return Granted(team)
 
-    def _dag(self, question: Question, team: str, own_dag: str) -> Granted:
+    async def _dag(self, question: Question, team: str, own_dag: str) -> Granted:
         dag_id = question.matched.params.get("dag_id") or _one(question.query, "dag_id")
-        owner = team if dag_id == own_dag else self._facts.team_of_dag(dag_id)
+        owner = team if dag_id == own_dag else await self._facts.team_of_dag(dag_id)
         if not may(team, question.rule.action, question.rule.kind, owner):
             # The same for another team's Dag and for one that does not exist.
             raise RefusedError(Refusal.NOT_YOURS, f"Team {team} has no Dag {dag_id!r}, and this task is of team {team}")
         return Granted(team)
 
-    def _connection(self, question: Question, team: str) -> Granted:
+    async def _connection(self, question: Question, team: str) -> Granted:
         name = question.matched.params["connection_id"]
-        found = self._facts.connections({own_name(team, name), name})
+        found = await self._facts.connections({own_name(team, name), name})
         if not any(may(team, question.rule.action, question.rule.kind, owner) for owner in found.values()):
             raise RefusedError(Refusal.NOT_FOUND, f"Connection with ID {name} not found")
         return Granted(team)
 
-    def _variable(self, question: Question, team: str) -> Granted:
+    async def _variable(self, question: Question, team: str) -> Granted:
         rule = question.rule
         if rule.target is Target.VARIABLE_KEYS:
             return Granted(team, prefix=f"{team}.{_one(question.query, 'prefix', default='')}")
         name = question.matched.params["variable_key"]
-        found = self._facts.variables({own_name(team, name), name})
+        found = await self._facts.variables({own_name(team, name), name})
         if rule.action is Action.READ:
             if not any(may(team, rule.action, rule.kind, owner) for owner in found.values()):
                 raise RefusedError(Refusal.NOT_FOUND, f"Variable with key '{name}' not found")
@@ -164,23 +165,23 @@ class _Hearing:
             raise RefusedError(Refusal.NOT_YOURS, message)
         return Granted(team, variable=stored)
 
-    def _asset(self, question: Question, team: str) -> Granted:
+    async def _asset(self, question: Question, team: str) -> Granted:
         rule = question.rule
         name = _one(question.query, "name", default="")
         uri = _one(question.query, "uri", default="")
         # By name where there is one, as Airflow does; an address alone stands for the active asset there.
-        found = self._facts.assets({name} if name else self._facts.names_at({uri}))
+        found = await self._facts.assets({name} if name else await self._facts.names_at({uri}))
         if not found or not all(_may_with(asset, team, rule.action) for asset in found):
             raise RefusedError(Refusal.NOT_YOURS, _not_shared(name or uri, team, rule.action))
         return Granted(team)
 
-    def _events(self, body: Any, team: str) -> None:
+    async def _events(self, body: Any, team: str) -> None:
         """A task's report may post events on assets of its team, and on new ones."""
         names, uris, aliases = emitted(body)
         if len(names) + len(uris) + len(aliases) > MOST_ASSETS:
             raise RefusedError(Refusal.UNCLEAR, f"A task may update at most {MOST_ASSETS} assets")
-        found = self._facts.assets(names | self._facts.names_at(uris))
-        for asset in [*found, *(self._facts.alias(alias) for alias in sorted(aliases))]:
+        found = await self._facts.assets(names | await self._facts.names_at(uris))
+        for asset in [*found, *[await self._facts.alias(alias) for alias in sorted(aliases)]]:
             if asset.known and not _may_with(asset, team, Action.POST):
                 raise RefusedError(Refusal.NOT_YOURS, _not_shared(asset.name, team, Action.POST))
 
@@ -228,13 +229,13 @@ def _add(found: set[str], value: Any) -> None:
     found.add(value)
 
 
-def _visible(look: Look, team: str, answer: Any) -> Any:
+async def _visible(look: Look, team: str, answer: Any) -> Any:
     if isinstance(answer, list):
-        readable = _readable(look, team, {asset["name"] for asset in answer})
+        readable = await _readable(look, team, {asset["name"] for asset in answer})
         return [asset for asset in answer if asset["name"] in readable]
     events = answer["asset_events"]
-    readable = _readable(look, team, {event["asset"]["name"] for event in events})
-    own = look.dags_of(team, {run["dag_id"] for event in events for run in event["created_dagruns"]})
+    readable = await _readable(look, team, {event["asset"]["name"] for event in events})
+    own = await look.dags_of(team, {run["dag_id"] for event in events for run in event["created_dagruns"]})
     shown = [
         {**event, "created_dagruns": [run for run in event["created_dagruns"] if run["dag_id"] in own]}
         for event in events
@@ -243,8 +244,8 @@ def _visible(look: Look, team: str, answer: Any) -> Any:
     return {**answer, "asset_events": shown}
 
 
-def _readable(look: Look, team: str, names: set[str]) -> set[str]:
-    return {asset.name for asset in look.assets(names) if _may_with(asset, team, Action.READ)}
+async def _readable(look: Look, team: str, names: set[str]) -> set[str]:
+    return {asset.name for asset in await look.assets(names) if _may_with(asset, team, Action.READ)}
 
 
 def _may_with(asset: AssetFacts, team: str, action: Action) -> bool:

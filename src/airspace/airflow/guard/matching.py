@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from cadwyn import Cadwyn
+from starlette._utils import get_route_path
 from starlette.routing import Match, Mount
 from starlette.types import Scope
 
@@ -67,8 +68,13 @@ class Matcher:
             await self._wake()
         version = self._settle_version(scope)
         inner = {**scope, **self._mount.matches(scope)[1]}
-        # In the order of Airflow's router, of which the first full match is the one.
+        path_here = get_route_path(inner)
+        # In the order of Airflow's router, of which the first full match is the one. A route whose expression does not
+        # match the path matches nothing: it need not be asked, which is what most of the time here would go to.
         for route in self._api.router.versioned_routers[version].routes:
+            expression = getattr(route, "path_regex", None)
+            if expression is not None and expression.match(path_here) is None:
+                continue
             match, found = route.matches(inner)
             if match is Match.FULL:
                 path = getattr(route, "path", "")

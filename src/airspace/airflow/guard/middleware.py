@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from airspace.access.tasks import Refusal
 from airspace.airflow.guard import presence, rewriting
+from airspace.airflow.guard.database import TROUBLE, Database
 from airspace.airflow.guard.facts import Facts
 from airspace.airflow.guard.judge import Granted, Judge, Question, RefusedError
 from airspace.airflow.guard.matching import Matched, Matcher, UnknownVersionError, execution_mounts
@@ -51,9 +50,9 @@ class ExecutionGuard:
 
     @cached_property
     def _judge(self) -> Judge:
-        from airflow import settings  # its engine is there once the server is set up
+        from airflow import settings  # where the database is stands there once the server is set up
 
-        return Judge(Facts(settings.engine), self._tokens.leeway)
+        return Judge(Facts(Database(settings.SQL_ALCHEMY_CONN_ASYNC)), self._tokens.leeway)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request for the Execution API or let it pass; everything else passes."""
@@ -88,7 +87,7 @@ class ExecutionGuard:
             await _answer(400, "unknown_version", "Unknown version of the Execution API")(scope, receive, send)
         except rewriting.BadBodyError as error:
             await _answer(422, "unclear", str(error))(scope, receive, send)
-        except SQLAlchemyError as error:
+        except TROUBLE as error:
             log.warning("The guard cannot reach the database, so it refuses: %s", type(error).__name__)
             message = "Whether this is allowed cannot be told now: the database does not answer"
             await _answer(503, "unavailable", message)(scope, receive, send)
@@ -101,7 +100,7 @@ class ExecutionGuard:
         if rule.emits:
             body = await rewriting.read_json(receive)
         question = Question(matched, rule, token, QueryParams(scope["query_string"]), body)
-        granted = await run_in_threadpool(self._judge.verdict, question)
+        granted = await self._judge.verdict(question)
         if rule.emits:
             receive = rewriting.replay_json(scope, body, receive)
         if granted.variable is not None:
@@ -125,7 +124,7 @@ class ExecutionGuard:
         if matched.rule is not None and matched.rule.target in (Target.ALIAS, Target.ASSET_EVENTS):
 
             async def shown(answer: Any) -> Any:
-                return await run_in_threadpool(self._judge.visible, team, answer)
+                return await self._judge.visible(team, answer)
 
             return rewriting.Transformed(send, shown)
         return send

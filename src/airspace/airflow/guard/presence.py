@@ -36,23 +36,6 @@ def refuse_unguarded(argv: Sequence[str], environ: Mapping[str, str]) -> None:
             )
 
 
-def require_plugin() -> None:
-    """End a process that is about to serve and in which Airflow did not load the guard.
-
-    :raises SystemExit: the plugin is missing, or could not be imported
-    """
-    from airflow import plugins_manager
-
-    from airspace.airflow.plugin import execution_guard
-
-    loaded = plugins_manager.get_fastapi_plugins()[1]
-    if not any(each.get("middleware") is execution_guard for each in loaded):
-        raise SystemExit(
-            "airspace: Airflow did not load the guard on the Execution API, so the API server is not started."
-            " `airflow plugins` says why; reinstalling the airspace package restores its entry point."
-        )
-
-
 class PresenceCheck:
     """Asks a server once whether the guard is in it, and again until it says so."""
 

@@ -112,17 +112,18 @@ class Claims:
         return None
 
     def _of_uri(self, uri: str) -> str | None:
-        for row in self.stored:
-            if row.uri == uri and (owner := self.owner(row.name)) is not None and owner in row.producers:
-                return owner
-        return None
+        return next((owner for row in self.stored if row.uri == uri and (owner := self._holder(row)) is not None), None)
+
+    def _holder(self, row: Stored) -> str | None:
+        """The owner of a stored asset, if it holds it under just this URI: it made it, or the URI is its very name.
+
+        A URI that somebody merely wrote beside an owned name gives that owner no right to the URI.
+        """
+        owner = self.owner(row.name)
+        return owner if owner is not None and (owner in row.producers or row.uri == row.name) else None
 
     def displaced_by(self, team: str, name: str, uri: str) -> list[Stored]:
         """What stands in the way of an asset that this team owns: the same name or URI, in use by others alone."""
         if self.owner(name) not in (None, team):
             return []
-        return [
-            row
-            for row in self.stored
-            if (row.name == name) != (row.uri == uri) and not (self.owner(row.name) in row.producers and row.producers)
-        ]
+        return [row for row in self.stored if (row.name == name) != (row.uri == uri) and self._holder(row) is None]

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from airspace.airflow.parsing.asset_claims import Claims, Use
-from airspace.airflow.parsing.limits import ParseLimits
 from airspace.airflow.parsing.refusals import Refusal, quoted
 from airspace.airflow.parsing.shape import ASSETS, TYPE, VAR, Known, Shape, asset_body, tag
+from airspace.model.limits import ParseLimits
 
 DEFAULT_POOL = "default_pool"
 DEFAULT_QUEUE = "default"

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow.models import DagModel, Pool
-from airflow.models.asset import AssetActive, AssetModel, TaskOutletAssetReference
+from airflow.models.asset import AssetActive, AssetEvent, AssetModel, TaskOutletAssetReference
 from airflow.models.team import dag_bundle_team_association_table
 from sqlalchemy import and_, delete, func, or_, select, update
 
@@ -118,6 +118,18 @@ def _producers(asset_ids: Collection[int], session: Any) -> dict[int, list[str]]
     for asset_id, name in session.execute(ask) if asset_ids else ():
         if name not in found[asset_id]:
             found[asset_id].append(name)
+    # What an alias made is no Dag's outlet: whoever updated it first is its producer.
+    event = AssetEvent.__table__.c
+    first = (
+        select(event.asset_id, team.team_name)
+        .distinct(event.asset_id)
+        .join(DagModel, DagModel.dag_id == event.source_dag_id)
+        .join(dag_bundle_team_association_table, team.dag_bundle_name == DagModel.bundle_name)
+        .where(event.asset_id.in_([each for each in asset_ids if not found[each]]))
+        .order_by(event.asset_id, event.id)
+    )
+    for asset_id, name in session.execute(first) if asset_ids else ():
+        found[asset_id].append(name)
     return found
 
 

@@ -33,7 +33,6 @@ from airspace.airflow.parsing import bundles, catalog, facts, process, results
 from airspace.airflow.parsing.bundles import Signature
 from airspace.airflow.parsing.checks import Parsed
 from airspace.airflow.parsing.discovery import Finder
-from airspace.airflow.parsing.limits import SECTION, ParseLimits
 from airspace.airflow.parsing.process import TeamParseProcess
 from airspace.airflow.parsing.refusals import Refusal, told
 from airspace.airflow.parsing.results import Rules, Vetted
@@ -42,6 +41,7 @@ from airspace.airflow.team_environment import team_environment
 from airspace.airflow.turns import next_in_line
 from airspace.backends.tables import TeamRegistry, TeamRow
 from airspace.model.home import HomeLayout, home_root
+from airspace.model.limits import REQUIRE_PREFIX, SECTION, ParseLimits
 from airspace.platform import bells
 
 
@@ -288,7 +288,7 @@ class TeamDagProcessor(DagFileProcessorManager):
             facts.keep_in_service([dag.data["dag"]["dag_id"] for dag in vetted.dags], bundle_name, session)
 
     def _parsed(self, team: TeamRow, rel_path: str, dags: list[Any], session: Any) -> Parsed:
-        prefix = conf.getboolean(SECTION, "require_prefix", fallback=False)
+        prefix = conf.getboolean(SECTION, REQUIRE_PREFIX, fallback=False)
         return Parsed(
             team=team.name,
             file=self._layout.bundles / team.bundle / rel_path,

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airspace.airflow.parsing.checks import Parsed, assets_in, judge, settings_of, tasks_of
-from airspace.airflow.parsing.limits import ParseLimits
 from airspace.airflow.parsing.refusals import Refusal, told
 from airspace.airflow.parsing.shape import Known, plain
+from airspace.model.limits import ParseLimits
 
 WARNING_TYPES = frozenset({"non-existent pool", "runtime varying value"})
 """The warnings of Airflow's that reading a file gives rise to."""

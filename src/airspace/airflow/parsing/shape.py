@@ -6,13 +6,16 @@ the API server build these objects, and import classes by the names in there. So
 
 from __future__ import annotations
 
+import functools
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airspace.airflow.parsing.limits import ParseLimits
+from airspace.airflow.parsing.param_schema import objection
 from airspace.airflow.parsing.refusals import Refusal, quoted
+from airspace.model.limits import ParseLimits
 
 TYPE, VAR = "__type", "__var"
 LARGEST_INT = 2**53  # what every reader of JSON agrees on
@@ -240,6 +243,7 @@ class Shape:
                 waiting.extend(body)
             elif kind == "param" and isinstance(body, dict):
                 waiting.extend(body.get(key) for key in ("default", "description", "schema", "source"))
+                yield from self._schema(body, place)
             elif kind == "mapped_argument" and isinstance(body, dict) and isinstance(body.get("input"), dict):
                 waiting.append(body["input"].get("value"))
             elif kind not in VALUES or VAR not in node:
@@ -258,6 +262,13 @@ class Shape:
                 # Airflow takes a value for encoded only if it looks so; anything else stays as it is.
                 if _is_object(value) or (isinstance(value, list) and value and all(map(_is_object, value))):
                     yield from self._encoded(value, place)
+            if isinstance(body, dict):
+                yield from self._schema(body, place)
+
+    def _schema(self, param: Mapping[str, Any], place: str) -> Iterator[Refusal]:
+        against = objection(param.get("schema"))
+        if against is not None:
+            yield Refusal("param-schema", place, f"has a param whose schema {against[0]}", against[1])
 
     def _schedule(self, root: Any, place: str) -> Iterator[Refusal]:
         """A timetable and everything that it is made of. Every name in there is imported and called."""
@@ -326,12 +337,48 @@ class Shape:
         """One bad row here and nobody's dependency graph is shown."""
         wanted = {"source", "target", "label", "dependency_type", "dependency_id"}
         for row in found or ():
-            if not isinstance(row, dict) or set(row) - wanted or not wanted - {"dependency_id"} <= set(row):
+            if not isinstance(row, dict) or set(row) != wanted:
                 yield Refusal("shape", self.place(), "has a dependency that is none", "let Airflow serialize it")
                 return
-            if not all(isinstance(value, str) for value in row.values() if value is not None):
+            if not all(isinstance(value, str) for value in row.values()):
                 yield Refusal("shape", self.place(), "has a dependency that is no text", "let Airflow serialize it")
                 return
+            if not self._is_own_dependency(row):
+                yield Refusal(
+                    "shape", self.place(), "has a dependency on what it does not name", "let Airflow serialize it"
+                )
+                return
+
+    def _is_own_dependency(self, row: Mapping[str, str]) -> bool:
+        """Airflow looks the assets up that these name, and expects to find each."""
+        kind, named = row["dependency_type"], row["dependency_id"]
+        if kind == "asset":
+            try:
+                key = json.loads(named)
+                return set(key) == {"name", "uri"} and (key["name"], key["uri"]) in self._own_assets
+            except (ValueError, TypeError, RecursionError):
+                return False
+        if kind == "asset-alias":
+            return (named, None) in self._own_assets
+        plain = not any(row[end].startswith("asset:") for end in ("source", "target"))
+        return kind in ("asset-name-ref", "asset-uri-ref") or (kind in ("trigger", "sensor") and plain)
+
+    @functools.cached_property
+    def _own_assets(self) -> frozenset[tuple[Any, Any]]:
+        """The assets that the Dag names, by name and URI; its aliases, by name and None."""
+        found: set[tuple[Any, Any]] = set()
+        waiting: list[Any] = [self.dag]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, list):
+                waiting.extend(node)
+            elif isinstance(node, dict):
+                body = asset_body(node) if tag(node) in ("asset", "asset_alias") else None
+                if isinstance(body, dict) and isinstance(body.get("name"), str):
+                    uri = body.get("uri") if tag(node) == "asset" else None
+                    found.add((body["name"], uri if isinstance(uri, str) else None))
+                waiting.extend(value for key, value in node.items() if key != "dag_dependencies")
+        return frozenset(found)
 
 
 _NO_OBJECT = "pass plain values; what has to be built is built in the task"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 
-from airspace.airflow.parsing.limits import ParseLimits
+from airspace.model.limits import ParseLimits
 
 CHUNK = 256 * 1024
 MOST_CHUNKS = 6  # at once: the others are served in between

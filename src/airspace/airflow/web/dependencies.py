@@ -8,12 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
+import airflow
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_dependant
 
 
 class RowFilterError(RuntimeError):
     """This Airflow has changed where a filter or a guard belongs: Airspace must be adapted before it may run."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            f"{message}. Airflow {airflow.__version__} is not one that this Airspace knows:"
+            " nothing is served, so that nothing leaks. Install the versions of Airspace's lock."
+        )
 
 
 def dependency_of(alias: Any) -> Any:

@@ -11,15 +11,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from airflow.models import Connection, DagModel, Pool, Variable
+from airflow.models import Connection, DagModel, Log, Pool, Variable
 from airflow.models.asset import (
+    AssetEvent,
     AssetModel,
     DagScheduleAssetReference,
     TaskInletAssetReference,
     TaskOutletAssetReference,
 )
 from airflow.models.team import Team, dag_bundle_team_association_table
-from sqlalchemy import func, or_, select, union
+from sqlalchemy import and_, func, or_, select, union
 
 from airspace.access.rules import Resource
 from airspace.access.table import Kind
@@ -29,9 +30,11 @@ from airspace.backends import tables
 _bundle_team = dag_bundle_team_association_table.c
 _dag = DagModel.__table__.c
 _asset = AssetModel.__table__.c
+_event = AssetEvent.__table__.c
 _OUTLET, _SCHEDULE, _INLET = (
     reference.__table__ for reference in (TaskOutletAssetReference, DagScheduleAssetReference, TaskInletAssetReference)
 )
+_TELL_OF_LISTENERS = ("missing partition key", "failed to map partition_key", "partition fan-out exceeded")
 _FILES = select(
     tables.teams.c.name, func.json_object_keys(tables.teams.c.spec["assets"]).column_valued("asset")
 ).subquery()
@@ -158,7 +161,36 @@ def _touches(ids: list[int], session: Any) -> dict[int, list[Touch]]:
         )
         for row in session.execute(ask):
             found[row.asset_id].append(Touch(row.team_name, produces, row.since))
+    _add_first_events(found, ids, session)
     return found
+
+
+def _add_first_events(found: dict[int, list[Touch]], ids: list[int], session: Any) -> None:
+    """Of an asset that no Dag says it produces (an alias made it), whoever updated it first is its producer."""
+    unclaimed = [asset_id for asset_id in ids if not any(touch.produces for touch in found[asset_id])]
+    first = (
+        select(_event.asset_id, func.min(_event.id).label("id"))
+        .join(DagModel.__table__, _dag.dag_id == _event.source_dag_id)
+        .where(_event.asset_id.in_(unclaimed))
+        .group_by(_event.asset_id)
+        .subquery()
+    )
+    ask = (
+        select(_event.asset_id, _bundle_team.team_name, _event.timestamp)
+        .join(first, first.c.id == _event.id)
+        .join(DagModel.__table__, _dag.dag_id == _event.source_dag_id)
+        .join(dag_bundle_team_association_table, _bundle_team.dag_bundle_name == _dag.bundle_name)
+    )
+    for row in session.execute(ask):
+        found[row.asset_id].append(Touch(row.team_name, True, row.timestamp))
+
+
+def log_rows_of(teams: Iterable[str]) -> Any:
+    """The condition for rows of the event log that these teams may read.
+
+    Those that Airflow writes about a producer's event name the Dags of every team that listens.
+    """
+    return and_(Log.dag_id.in_(dags_of(teams)), Log.event.not_in(_TELL_OF_LISTENERS))
 
 
 def dags_of(teams: Iterable[str]) -> Any:

@@ -72,7 +72,7 @@ def _one_event_log(_original: Guard) -> Guard:
     def guard(event_log_id: int, user: security.GetUserDep, session: SessionDep) -> None:
         reach = _reach(user, Action.READ, Kind.EVENT_LOG)
         ask = select(Log.id).where(Log.id == event_log_id)
-        if reach is not None and session.scalar(ask.where(Log.dag_id.in_(ownership.dags_of(reach)))) is None:
+        if reach is not None and session.scalar(ask.where(ownership.log_rows_of(reach))) is None:
             raise HTTPException(404, f"The Event Log with id: `{event_log_id}` not found")
 
     return guard

@@ -14,7 +14,6 @@ from airflow.api_fastapi.common import parameters
 from airflow.api_fastapi.core_api import security
 from airflow.models.asset import AssetAliasModel, AssetModel
 from airflow.models.errors import ParseImportError
-from airflow.models.log import Log
 from airflow.models.team import dag_bundle_team_association_table
 from fastapi import Depends, Request
 from sqlalchemy import select
@@ -55,7 +54,7 @@ def _dags(request: Request, user: security.GetUserDep) -> Any:
 def _event_logs(user: security.GetUserDep) -> Any:
     def clause() -> Any:
         reach = _reach(user, Kind.EVENT_LOG)
-        return None if reach is None else Log.dag_id.in_(ownership.dags_of(reach))
+        return None if reach is None else ownership.log_rows_of(reach)
 
     return _Where(clause)
 

@@ -7,10 +7,14 @@ import dataclasses
 import inspect
 import itertools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from airspace.model.names import did_you_mean
+
 SECTION = "airspace"
+REQUIRE_PREFIX = "require_prefix"
+_BOOLEAN = {"true", "t", "1", "false", "f", "0"}  # as Airflow reads them
 
 
 @dataclass(frozen=True)
@@ -66,14 +70,27 @@ class ParseLimits:
         :param get: (section, key) → value, or None where it is not set
         :raises ValueError: a limit is no positive whole number
         """
-        given: dict[str, int] = {}
-        for limit in dataclasses.fields(cls):
-            value = get(SECTION, limit.name)
-            if value is not None:
-                if not value.strip().isdecimal() or int(value) < 1:
-                    raise ValueError(f"[{SECTION}] {limit.name} = {value}: write a whole number, 1 or more")
-                given[limit.name] = int(value)
-        return cls(**given)
+        asked = {limit.name: get(SECTION, limit.name) for limit in dataclasses.fields(cls)}
+        given = {name: value for name, value in asked.items() if value is not None}
+        for problem in problems(given).values():
+            raise ValueError(problem)
+        return cls(**{name: int(value) for name, value in given.items()})
+
+
+def problems(given: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with settings of the section, by key."""
+    limits = {limit.name for limit in dataclasses.fields(ParseLimits)}
+    found = {}
+    for key, value in given.items():
+        if key == REQUIRE_PREFIX:
+            if value.strip().lower() not in _BOOLEAN:
+                found[key] = f"[{SECTION}] {key} = {value}: write true or false"
+        elif key not in limits:
+            near = did_you_mean(key, [*limits, REQUIRE_PREFIX])
+            found[key] = f"[{SECTION}] {key} is no setting" + (f": did you mean {near}?" if near else "")
+        elif not value.strip().isdecimal() or int(value) < 1:
+            found[key] = f"[{SECTION}] {key} = {value}: write a whole number, 1 or more"
+    return found
 
 
 def reference() -> str:

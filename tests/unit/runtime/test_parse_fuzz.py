@@ -95,7 +95,7 @@ WHOLE = document(
     task_group={"children": {"one": ["operator", "one"]}},
     default_args={"__type": "dict", "__var": {"owner": "me"}},
     owner_links={"me": "https://example.com"},
-    dag_dependencies=[{"source": "a", "target": "b", "label": "c", "dependency_type": "d", "dependency_id": "e"}],
+    dag_dependencies=[{"source": "a", "target": "b", "label": "c", "dependency_type": "trigger", "dependency_id": "e"}],
 )  # fmt: skip
 
 

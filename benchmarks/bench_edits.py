@@ -14,7 +14,7 @@ from benchmarks.airspace_peer import Airspace
 from benchmarks.options import Options, say
 from benchmarks.peers import Peer
 
-PATIENCE = 60.0  # seconds; Airflow's defaults look for new files every 300 s and at known ones every 30 s
+PATIENCE = 60.0  # seconds; by default Airflow looks for new files every 300 s
 _SOURCE = '''"""Written by the benchmark."""
 
 from airflow.sdk import DAG, task

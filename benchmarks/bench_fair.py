@@ -20,7 +20,10 @@ NOISY_SLOTS = 8
 PROBES = 9
 PATIENCE = 60.0  # seconds: who has not finished by then starves
 LOOPS = "airflow.jobs=DEBUG, airspace.airflow.scheduling.scheduler=DEBUG"  # have the scheduler say how long it took
-_LOOP = re.compile(r"(?:Decided|Ran scheduling loop) in (\d+\.\d+) ms")
+_LOOP = {  # of Airspace, the part of a loop that decides: its scheduler waits for something to happen within the loop
+    "airspace": re.compile(r"Decided in (\d+\.\d+) ms"),
+    "native": re.compile(r"Ran scheduling loop in (\d+\.\d+) ms"),
+}
 STEPS = 5  # in which the backlog grows while the scheduler's loops are timed
 STEP_SECONDS = 12.0
 ALONE = 20.0  # seconds in which the neighbour's own rate is measured, before and while others work
@@ -187,7 +190,7 @@ def _loops(peer: Peer, session: Session, held: int) -> list[dict[str, Any]]:
         time.sleep(STEP_SECONDS)
         with log.open("rb") as file:
             file.seek(begun)
-            loops = sorted(float(ms) for ms in _LOOP.findall(file.read().decode(errors="replace")))
+            loops = sorted(float(ms) for ms in _LOOP[peer.name].findall(file.read().decode(errors="replace")))
         if loops:
             found.append(
                 {

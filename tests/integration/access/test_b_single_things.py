@@ -8,6 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.integration.access.conftest import Server
+from tests.integration.access.test_d_sign_in import run_sql
+
 pytestmark = pytest.mark.integration
 Client = Callable[[str], httpx.Client]
 
@@ -113,6 +116,27 @@ def test_events_are_posted_on_own_assets_only(as_user: Client) -> None:
     assert post("iris", assets["model"]).status_code == 403
     odd = as_user("lead").post("/api/v2/assets/events", content=b"{", headers={"content-type": "application/json"})
     assert odd.status_code == 422
+
+
+def test_an_event_posted_by_hand_is_the_owners_whoever_else_may_be_seen(server: Server, as_user: Client) -> None:
+    """Somebody of two teams starts no Dag of the other one, which was never given the asset."""
+    assets = {asset["name"]: asset["id"] for asset in as_user("admin").get("/api/v2/assets").json()["assets"]}
+    waits = f"""INSERT INTO dag_schedule_asset_reference (asset_id, dag_id, created_at, updated_at)
+        SELECT {assets["model"]}, dag_id, now(), now() FROM dag WHERE dag_id IN ('de_etl', 'ds_train')"""  # noqa: S608
+    run_sql(server, waits)
+    run_sql(server, "UPDATE dag SET is_paused = false WHERE dag_id IN ('de_etl', 'ds_train')")
+    try:
+        for person in ("both", "admin", "operator"):
+            assert as_user(person).post("/api/v2/assets/events", json={"asset_id": assets["model"]}).status_code == 200
+            queued = as_user("admin").get(f"/api/v2/assets/{assets['model']}/queuedEvents").json()["queued_events"]
+            assert {each["dag_id"] for each in queued} == {"ds_train"}, person
+    finally:
+        run_sql(server, "DELETE FROM asset_dag_run_queue")
+        run_sql(
+            server,
+            f"""DELETE FROM dag_schedule_asset_reference WHERE asset_id = {assets["model"]}
+            AND dag_id IN ('de_etl', 'ds_train')""",  # noqa: S608
+        )
 
 
 def test_numbers_of_foreign_rows_say_nothing(as_user: Client) -> None:

@@ -15,7 +15,7 @@ from airspace.airflow.parsing import bundles as live_bundles
 from airspace.airflow.parsing import discovery
 from airspace.airflow.parsing.discovery import Finder, might_contain_dag
 from airspace.airflow.policies import MOST_PRIORITY, Place, put
-from airspace.airflow.scheduling.run_order import HEAVY, KNOWN_FOR, RunSizes, Waiting, round_robin
+from airspace.airflow.scheduling.run_order import BESIDE_OTHERS, HEAVY, KNOWN_FOR, RunSizes, Waiting, round_robin
 
 
 def line(team: str | None, *run_ids: int) -> list[Waiting]:
@@ -26,6 +26,10 @@ class TestRoundRobin:
     def test_every_teams_first_comes_before_anybodys_second(self) -> None:
         runs = [*line("noisy", *range(100)), *line("quiet", 200), *line("other", 300, 301)]
         assert round_robin(runs, 5) == [200, 300, 0, 301, 1]
+
+    def test_a_loop_stays_short_while_others_wait(self) -> None:
+        assert len(round_robin(line("noisy", *range(100)), 20)) == 20
+        assert round_robin([*line("noisy", *range(100)), *line("quiet", 200)], 20) == [200, *range(BESIDE_OTHERS)]
 
     def test_a_line_keeps_its_order_where_some_were_taken_out(self) -> None:
         assert round_robin([Waiting(3, "a", 9), Waiting(1, "a", 2), Waiting(2, "a", 5)], 9) == [1, 2, 3]

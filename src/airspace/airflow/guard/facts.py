@@ -27,7 +27,7 @@ from airflow.models.asset import (
 from airflow.models.connection_test import ConnectionTestRequest
 from airflow.models.dag_version import DagVersion
 from airflow.models.team import dag_bundle_team_association_table
-from sqlalchemy import ARRAY, Integer, String, any_, bindparam, func, literal, select, union_all
+from sqlalchemy import ARRAY, String, any_, bindparam, func, literal, or_, select, union_all
 from sqlalchemy.orm import aliased
 
 from airspace.access.tasks import Instance, Touch, owner_of
@@ -44,18 +44,25 @@ def _of_team(ask: Any, dag_id: Any) -> Any:
     )
 
 
+_ASKED_FOR = select(AssetModel.id).where(AssetModel.name == any_(bindparam("names", type_=ARRAY(String))))
+
+
 def _touching(reference: Any, *, produces: bool) -> Any:
     since, says = reference.created_at.label("since"), literal(produces).label("produces")
     ask = select(reference.asset_id, _bundle_team.team_name, since, says)
-    return _of_team(ask, reference.dag_id).where(reference.asset_id == _any_of("ids", Integer))
+    return _of_team(ask, reference.dag_id).where(reference.asset_id.in_(_ASKED_FOR))
 
 
 def _any_of(name: str, kind: type[Any]) -> Any:
     return any_(bindparam(name, type_=ARRAY(kind)))
 
 
-def _names(name: Any, team: Any) -> Any:
-    return select(name.label("name"), team.label("team")).where(name == _any_of("names", String))
+def _called(name: Any, team: Any, asked: str) -> Any:
+    """Name → team of what a task of the instance's team may mean by a short name, as one JSON object."""
+    short = bindparam(asked, type_=String)
+    own = func.concat(_bundle_team.team_name, ".", short)
+    ask = select(func.json_object_agg(name, team)).where(or_(name == short, name == own))
+    return ask.correlate(dag_bundle_team_association_table).scalar_subquery().label(f"{asked}s")
 
 
 # Built once: putting a statement together costs more than asking it.
@@ -75,6 +82,8 @@ _INSTANCE = Ask(
         TaskInstance.queued_dttm,
         _bundle_team.team_name,
         _OTHER_TEAM.label("other_team"),
+        _called(AirflowConnection.conn_id, AirflowConnection.team_name, "connection"),
+        _called(Variable.key, Variable.team_name, "variable"),
         select(func.count()).select_from(teams).scalar_subquery().label("teams"),
         select(func.max(teams.c.applied_at)).scalar_subquery().label("applied_at"),
     )
@@ -88,21 +97,21 @@ _DAGS = Ask(
     .join(dag_bundle_team_association_table, _bundle_team.dag_bundle_name == DagModel.bundle_name)
     .where(DagModel.dag_id == _any_of("dag_ids", String))
 )
-_CONNECTIONS = Ask(_names(AirflowConnection.conn_id, AirflowConnection.team_name))
-_VARIABLES = Ask(_names(Variable.key, Variable.team_name))
 _CONNECTION_TEST = Ask(select(ConnectionTestRequest.state).where(ConnectionTestRequest.id == bindparam("test_id")))
-_ASSETS = Ask(select(AssetModel.id, AssetModel.name).where(AssetModel.name == _any_of("names", String)))
 _ACTIVE_AT = Ask(
     select(AssetModel.name)
     .join(AssetActive, (AssetActive.name == AssetModel.name) & (AssetActive.uri == AssetModel.uri))
     .where(AssetModel.uri == _any_of("uris", String))
 )
-_TOUCHES = Ask(
-    union_all(
-        _touching(TaskOutletAssetReference, produces=True),
-        _touching(DagScheduleAssetReference, produces=False),
-        _touching(TaskInletAssetReference, produces=False),
-    )
+_TOUCHES = union_all(
+    _touching(TaskOutletAssetReference, produces=True),
+    _touching(DagScheduleAssetReference, produces=False),
+    _touching(TaskInletAssetReference, produces=False),
+).subquery()
+_ASSETS = Ask(
+    select(AssetModel.id, AssetModel.name, _TOUCHES.c.team_name, _TOUCHES.c.produces, _TOUCHES.c.since)
+    .outerjoin(_TOUCHES, _TOUCHES.c.asset_id == AssetModel.id)
+    .where(AssetModel.name == _any_of("names", String))
 )
 _FIRST_EVENT = Ask(
     _of_team(select(_bundle_team.team_name, AssetEvent.timestamp).select_from(AssetEvent), AssetEvent.source_dag_id)
@@ -123,6 +132,15 @@ class AssetFacts:
     known: bool
     owner: str | None
     readers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is asked for beside a task instance: each question of its own costs as much as that one."""
+
+    dag: str | None = None
+    connection: str | None = None
+    variable: str | None = None
 
 
 @dataclass
@@ -172,18 +190,25 @@ class Look:
     def __init__(self, session: Session, facts: Facts) -> None:
         self._session = session
         self._facts = facts
+        self.connections: dict[str, str | None] = {}
+        """Name → team of the connections that the one asked for beside the instance may mean."""
+        self.variables: dict[str, str | None] = {}
+        """The same of variables."""
         self._stamp: tuple[Any, ...] | None = None
         self._team_of: dict[str, str | None] = {}
 
-    async def instance(self, ti_id: str, other_dag: str | None = None) -> Instance | None:
-        """The task instance as it is now. Whose another Dag is that will be asked for is found out on the way."""
-        rows = await self._session.all(_INSTANCE, ti_id=uuid.UUID(ti_id), other_dag=other_dag)
+    async def instance(self, ti_id: str, beside: Beside | None = None) -> Instance | None:
+        """The task instance as it is now, and what will be asked for beside it."""
+        beside = beside or Beside()
+        asked = {"other_dag": beside.dag, "connection": beside.connection, "variable": beside.variable}
+        rows = await self._session.all(_INSTANCE, ti_id=uuid.UUID(ti_id), **asked)
         if not rows:
             return None
         row = rows[0]
         self._stamp = (row["teams"], row["applied_at"])
-        if other_dag is not None:
-            self._team_of[other_dag] = row["other_team"]
+        if beside.dag is not None:
+            self._team_of[beside.dag] = row["other_team"]
+        self.connections, self.variables = (json.loads(row[kind] or "{}") for kind in ("connections", "variables"))
         return Instance(ti_id, row["dag_id"], row["team_name"], row["state"], row["queued_dttm"])
 
     async def team_of_dag(self, dag_id: str) -> str | None:
@@ -200,14 +225,6 @@ class Look:
         rows = await self._session.all(_DAGS, dag_ids=list(dag_ids))
         return {row["dag_id"] for row in rows if row["team_name"] == team}
 
-    async def connections(self, names: Collection[str]) -> dict[str, str | None]:
-        """Name → team of those connections that exist."""
-        return {row["name"]: row["team"] for row in await self._session.all(_CONNECTIONS, names=list(names))}
-
-    async def variables(self, names: Collection[str]) -> dict[str, str | None]:
-        """Name → team of those variables that exist."""
-        return {row["name"]: row["team"] for row in await self._session.all(_VARIABLES, names=list(names))}
-
     async def connection_test(self, test_id: str) -> str | None:
         """The state of a connection test."""
         rows = await self._session.all(_CONNECTION_TEST, test_id=uuid.UUID(test_id))
@@ -218,11 +235,14 @@ class Look:
         if not names:
             return []
         ids: dict[str, set[int]] = defaultdict(set)
+        touches: dict[int, list[Touch]] = defaultdict(list)
         for row in await self._session.all(_ASSETS, names=list(names)):
             ids[row["name"]].add(row["id"])
+            if row["team_name"] is not None:
+                touches[row["id"]].append(Touch(row["team_name"], row["produces"], row["since"]))
         named = (await self._files()).named
         unclear = {each for name, found in ids.items() if len(named.get(name, ())) != 1 for each in found}
-        touches = await self._touches(unclear)
+        await self._add_first_events(touches, unclear)
         return [
             await self._asset(name, name in ids, [touch for each in ids.get(name, ()) for touch in touches[each]])
             for name in sorted(set(names))
@@ -247,18 +267,12 @@ class Look:
         readers = files.grants.get((owner, name), frozenset()) if owner else frozenset()
         return AssetFacts(name, exists or bool(named), owner, readers)
 
-    async def _touches(self, ids: set[int]) -> dict[int, list[Touch]]:
-        """Which teams' Dags have to do with each asset; of one that no Dag says it produces, who updated it first."""
-        found: dict[int, list[Touch]] = defaultdict(list)
-        if not ids:
-            return found
-        for row in await self._session.all(_TOUCHES, ids=list(ids)):
-            found[row["asset_id"]].append(Touch(row["team_name"], row["produces"], row["since"]))
+    async def _add_first_events(self, touches: dict[int, list[Touch]], ids: set[int]) -> None:
+        """Of an asset that no Dag says it produces (an alias made it), who updated it first is its producer."""
         for asset_id in ids:
-            if not any(touch.produces for touch in found[asset_id]):  # made through an alias, or by nobody yet
+            if not any(touch.produces for touch in touches[asset_id]):
                 first = await self._session.all(_FIRST_EVENT, asset_id=asset_id)
-                found[asset_id] += [Touch(row["team_name"], True, row["timestamp"]) for row in first]
-        return found
+                touches[asset_id] += [Touch(row["team_name"], True, row["timestamp"]) for row in first]
 
     async def _files(self) -> _Files:
         if self._stamp is None:

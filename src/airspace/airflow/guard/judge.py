@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 
 from airspace.access.rules import Action, Kind
 from airspace.access.tasks import STARTING_TOKEN, Instance, Refusal, Token, Turn, may, name_to_write, own_name, standing
-from airspace.airflow.guard.facts import AssetFacts, Facts, Look
+from airspace.airflow.guard.facts import AssetFacts, Beside, Facts, Look
 from airspace.airflow.guard.matching import Matched
 from airspace.airflow.guard.routes import Rule, Target
 
@@ -90,9 +90,9 @@ class _Hearing:
             case Target.DAG:
                 return await self._dag(question, instance.team, instance.dag_id)
             case Target.CONNECTION:
-                return await self._connection(question, instance.team)
+                return self._connection(question, instance.team)
             case Target.VARIABLE | Target.VARIABLE_KEYS:
-                return await self._variable(question, instance.team)
+                return self._variable(question, instance.team)
             case Target.ASSET | Target.ASSET_EVENTS:
                 return await self._asset(question, instance.team)
             case Target.ALIAS:
@@ -107,8 +107,7 @@ class _Hearing:
         rule, token = question.rule, question.token
         if rule.target is Target.ITSELF and question.matched.params.get("task_instance_id") != token.subject:
             raise RefusedError(Refusal.SOMEBODY_ELSE, "Token subject does not match task instance ID")
-        other_dag = question.matched.params.get("dag_id") if rule.target is Target.DAG else None
-        instance = await self._facts.instance(token.subject, other_dag)
+        instance = await self._facts.instance(token.subject, _beside(question))
         refusal = standing(instance, token, rule.turn, self._leeway)
         if refusal is None:
             return instance
@@ -142,19 +141,19 @@ class _Hearing:
             raise RefusedError(Refusal.NOT_YOURS, f"Team {team} has no Dag {dag_id!r}, and this task is of team {team}")
         return Granted(team)
 
-    async def _connection(self, question: Question, team: str) -> Granted:
+    def _connection(self, question: Question, team: str) -> Granted:
         name = question.matched.params["connection_id"]
-        found = await self._facts.connections({own_name(team, name), name})
+        found = self._facts.connections
         if not any(may(team, question.rule.action, question.rule.kind, owner) for owner in found.values()):
             raise RefusedError(Refusal.NOT_FOUND, f"Connection with ID {name} not found")
         return Granted(team)
 
-    async def _variable(self, question: Question, team: str) -> Granted:
+    def _variable(self, question: Question, team: str) -> Granted:
         rule = question.rule
         if rule.target is Target.VARIABLE_KEYS:
             return Granted(team, prefix=f"{team}.{_one(question.query, 'prefix', default='')}")
         name = question.matched.params["variable_key"]
-        found = await self._facts.variables({own_name(team, name), name})
+        found = self._facts.variables
         if rule.action is Action.READ:
             if not any(may(team, rule.action, rule.kind, owner) for owner in found.values()):
                 raise RefusedError(Refusal.NOT_FOUND, f"Variable with key '{name}' not found")
@@ -184,6 +183,15 @@ class _Hearing:
         for asset in [*found, *[await self._facts.alias(alias) for alias in sorted(aliases)]]:
             if asset.known and not _may_with(asset, team, Action.POST):
                 raise RefusedError(Refusal.NOT_YOURS, _not_shared(asset.name, team, Action.POST))
+
+
+def _beside(question: Question) -> Beside:
+    params, target = question.matched.params, question.rule.target
+    return Beside(
+        params.get("dag_id") if target is Target.DAG else None,
+        params.get("connection_id") if target is Target.CONNECTION else None,
+        params.get("variable_key") if target is Target.VARIABLE else None,
+    )
 
 
 def emitted(body: Any) -> tuple[set[str], set[str], set[str]]:

@@ -37,8 +37,8 @@ from airspace.platform import bells
 
 PASSES = 6  # of the queueing step in one loop: each can fill at least one team's slots
 LANE_IDLE = 15.0  # seconds without a heavy run, then the lane ends
-LANE_REST = 0.5  # of the time that a look takes, the lane rests before the next: it shares the machine
-LANE_NICE = 5
+LANE_REST = 1.5  # times what a look takes, the lane rests before the next: it shares the machine
+LANE_NICE = 10
 
 
 class TeamScheduler(SchedulerJobRunner):

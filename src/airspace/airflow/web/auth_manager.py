@@ -46,6 +46,9 @@ class AirspaceUser(BaseUser):
         return f"{self.principal.name} (seen by {self.signed_in})" if self.signed_in else self.principal.name
 
 
+_POSTS_FOR = "posts for"  # in the request's notes: the owner of the asset that an event is posted on
+
+
 class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
     """Every method is one question to :func:`airspace.access.rules.decide`."""
 
@@ -122,6 +125,8 @@ class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
         with create_session() as session:
             place = ownership.asset_places([asset_id], session).get(asset_id)
         resource = place.resource(asset_id) if place else Resource(Kind.ASSET, None, str(asset_id))
+        if action is Action.POST and resource.team is not None:
+            notes()[_POSTS_FOR] = resource.team
         return self.decide(user, action, resource)
 
     def is_authorized_dag(
@@ -250,7 +255,9 @@ class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
 
     @provide_session
     def get_authorized_teams(self, *, user: AirspaceUser, method: Any = "GET", session: Any = NEW_SESSION) -> set[str]:
-        """The teams."""
+        """The teams. Who posts an event on an asset does so for its owner, and not for all whom they may see."""
+        if _POSTS_FOR in notes():
+            return {notes()[_POSTS_FOR]}
         return self.filter_authorized_teams(teams_names=ownership.team_names(session), user=user, method=method)
 
     def get_readable_assets(self, *, user: AirspaceUser) -> dict[int, ownership.AssetPlace]:

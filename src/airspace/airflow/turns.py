@@ -8,6 +8,17 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+MOST_NICE = 10
+
+
+def niceness(running: int) -> int:
+    """How nice (in Unix's sense) a team's next task is to all others, when so many of the team's run already.
+
+    A team's first task is as any process is. So who runs many at once shares with itself first, and where the machine
+    is not busy nobody notices.
+    """
+    return min(MOST_NICE, running)
+
 
 def next_in_line(
     waiting: Mapping[str, Sequence[T]],

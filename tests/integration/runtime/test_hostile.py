@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable
@@ -91,6 +92,16 @@ def error_of(home: Home, team: str, file: str, seconds: float = 30) -> str:
 
 def known(home: Home, dag_id: str, seconds: float = 20) -> None:
     wait_for(lambda: home.rows("SELECT 1 FROM dag WHERE dag_id=:d AND NOT is_stale", d=dag_id), seconds)
+
+
+def _niceness(title: str) -> list[int]:
+    """How nice the processes with such a title are."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if "".join(process.cmdline()[:1]).startswith(title):
+                found.append(process.nice())
+    return sorted(found)
 
 
 def clear(home: Home, team: str) -> None:
@@ -365,6 +376,8 @@ def test_a_backlog_of_the_highest_priority_holds_up_its_own_team_only(two: Home,
     )
     count = "SELECT count(*) AS n FROM task_instance WHERE dag_id='hostile_backlog' AND state=:state"
     wait_for(lambda: two.rows(count, state="running")[0].n == 4, 60)
+    # Those that are many step back for others.
+    wait_for(lambda: _niceness("airspace task: hostile hostile_backlog") == [0, 1, 2, 3], 20)
     began = time.monotonic()
     two.write_dag("peace", "beside.py", PEACEFUL.format(dag_id="peace_beside", tag="beside"))
     wait_for(lambda: two.states("peace_beside") == {"work": "success"}, 30)

@@ -16,6 +16,7 @@ from airspace.airflow.parsing import discovery
 from airspace.airflow.parsing.discovery import Finder, might_contain_dag
 from airspace.airflow.policies import MOST_PRIORITY, Place, put
 from airspace.airflow.scheduling.run_order import BESIDE_OTHERS, HEAVY, KNOWN_FOR, RunSizes, Waiting, round_robin
+from airspace.airflow.turns import niceness
 
 
 def line(team: str | None, *run_ids: int) -> list[Waiting]:
@@ -51,6 +52,10 @@ def test_sizes_are_asked_seldom_and_forgotten_with_their_runs() -> None:
     now[0] = KNOWN_FOR + 1
     assert sizes.to_measure([2]) == [2]
     assert not sizes.is_heavy(1)
+
+
+def test_a_teams_first_task_is_as_any_process_is_and_the_more_run_the_nicer_they_are() -> None:
+    assert [niceness(running) for running in (0, 1, 7, 100)] == [0, 1, 7, 10]
 
 
 PLACE = Place("ds", 4, {"ds": 4, "ds.gpu": 2, "ds.wide": 100, "ds.endless": -1, "ds.stopped": 0})

@@ -27,7 +27,7 @@ from airspace.airflow.execution.pool import Ended, WorkerPool
 from airspace.airflow.execution.presence import TaskPresence
 from airspace.airflow.execution.worker import Job
 from airspace.airflow.live_teams import LiveTeams
-from airspace.airflow.turns import next_in_line
+from airspace.airflow.turns import next_in_line, niceness
 from airspace.backends.tables import TeamRegistry, TeamRow
 from airspace.model.home import HomeLayout, home_root
 from airspace.platform import bells
@@ -123,6 +123,7 @@ class TeamExecutor(BaseExecutor):
 
     def _start_workload(self, team: str, workload: Any) -> None:
         self._unqueue(workload.key)
+        job = Job(team, workload, niceness(self._running_by_team().get(team, 0)))
         self.running.add(workload.key)
         self._team_of[workload.key] = team
         self._served.pop(team, None)
@@ -130,7 +131,7 @@ class TeamExecutor(BaseExecutor):
         self._busy = True
         if workload.running_state is not None:
             self.change_state(workload.key, workload.running_state, remove_running=False)
-        self._pool.run(Job(team, workload))
+        self._pool.run(job)
 
     def _unqueue(self, key: Any) -> None:
         self.queued_tasks.pop(key, None)

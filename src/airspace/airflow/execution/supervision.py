@@ -48,10 +48,14 @@ class TaskProcess(supervisor.ActivitySubprocess):
 
 @dataclass(frozen=True)
 class Assignment:
-    """A task instance that a supervisor is to see through."""
+    """A task instance that a supervisor is to see through.
+
+    :param nice: how much its process steps back for others, in Unix's sense
+    """
 
     task: ExecuteTask
     team: str
+    nice: int
     on_started: Callable[[int], None]
     on_stored: Callable[[], None]
 
@@ -86,7 +90,7 @@ def supervise(assignment: Assignment, client: Client) -> int:
 def start_child(assignment: Assignment, client: Client, logger: Any) -> TaskProcess:
     """Begin the process that runs the team's code. Its environment is the caller's, which is the team's already."""
     task = assignment.task
-    target = partial(_run_task, assignment.title, os.getpid(), open_descriptors())
+    target = partial(_run_task, assignment, os.getpid(), open_descriptors())
     return TaskProcess.start(
         what=task.ti,
         dag_rel_path=task.dag_rel_path,
@@ -100,14 +104,15 @@ def start_child(assignment: Assignment, client: Client, logger: Any) -> TaskProc
     )
 
 
-def _run_task(title: str, parent: int, inherited: frozenset[int]) -> None:
+def _run_task(assignment: Assignment, parent: int, inherited: frozenset[int]) -> None:
     die_with(parent)
+    os.nice(assignment.nice)
     # The supervisor's link, its connection to the API server and the log file: the objects that own them live on the
     # stack below and are never used again, because this process ends without returning to it.
     close_descriptors(inherited)
     # Bytecode is recognised by its source's time, and the fetcher keeps the times that a team's files came with.
     sys.dont_write_bytecode = True
-    get_listener_manager().add_listener(_Title(title))
+    get_listener_manager().add_listener(_Title(assignment.title))
     task_runner.main()
 
 

@@ -42,17 +42,20 @@ class Job:
 
     team: str
     workload: Any
+    nice: int = 0
 
     def encode(self) -> bytes:
         """One frame."""
-        body = json.dumps({"team": self.team, "workload": self.workload.model_dump(mode="json")}).encode()
+        body = json.dumps(
+            {"team": self.team, "nice": self.nice, "workload": self.workload.model_dump(mode="json")}
+        ).encode()
         return _HEADER.pack(len(body)) + body
 
     @staticmethod
     def decode(body: bytes) -> Job:
         """What ``encode`` made, without its header."""
         found = json.loads(body)
-        return Job(found["team"], _workload.validate_python(found["workload"]))
+        return Job(found["team"], _workload.validate_python(found["workload"]), found["nice"])
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def _run(job: Job, work: Work) -> None:
     if not isinstance(job.workload, workloads.ExecuteTask):  # Airflow would run it right here, beside the tokens
         raise TypeError(f"{type(job.workload).__name__} is not a task, and nothing else is run")
     started: Callable[[int], None] = lambda pid: work.say(child=pid)  # noqa: E731
-    assignment = supervision.Assignment(job.workload, job.team, started, partial(work.say, stored=True))
+    assignment = supervision.Assignment(job.workload, job.team, job.nice, started, partial(work.say, stored=True))
     with work.presence.hold(str(job.workload.ti.id), job.team):
         supervision.supervise(assignment, work.client)
 

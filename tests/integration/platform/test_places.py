@@ -43,7 +43,7 @@ def company_server() -> Iterator[str]:
     password = secrets.token_urlsafe(8) + "@/%$:"
     cluster.initialise(password)
     with ports.reserved(None, None) as port:
-        command = [*cluster.command()[:-1], str(port), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
+        command = [*cluster.command(), "-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
         server = subprocess.Popen(command, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 30
         while ports.is_free(port):

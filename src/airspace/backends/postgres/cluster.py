@@ -112,7 +112,7 @@ class Cluster:
             )
         postgres = str(binaries() / "postgres")
         settings = [part for name, value in _ALWAYS.items() for part in ("-c", f"{name}={value}")]
-        return [*self.prefix, postgres, "-D", str(self.data), "-k", str(self.socket_dir), "-p", str(PORT), *settings]
+        return [*self.prefix, postgres, "-D", str(self.data), "-k", str(self.socket_dir), *settings, "-p", str(PORT)]
 
     def ready(self) -> bool:
         """Whether it accepts connections now."""

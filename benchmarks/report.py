@@ -137,7 +137,7 @@ def _fair(document: Document) -> str:
          "neighbour alone, tasks/s", "beside it", "it keeps"]
     )  # fmt: skip
     for scenario in ("static", "mapped", "runs"):
-        for side in sides:
+        for side in [side for side in sides if scenario in document[side]]:
             row = document[side][scenario]
             alone, worst = row["alone_median_s"], row["worst_s"]
             times = [_number(value, " ").strip() for value in (alone, row["median_s"], worst)]
@@ -150,10 +150,12 @@ def _fair(document: Document) -> str:
                      _number(row["neighbour_keeps"])]
                 )
             )  # fmt: skip
-    backlogs = sorted({point["backlog"] for side in sides for point in document[side]["loops"]})
+    backlogs = sorted({point["backlog"] for side in sides for point in document[side].get("loops", ())})
     lines += ["", *_header(["scheduler's loop, ms (median / worst), at a backlog of", *(f"{b:,}" for b in backlogs)])]
     for side in sides:
-        points = {point["backlog"]: point for point in document[side]["loops"]}
+        points = {point["backlog"]: point for point in document[side].get("loops", ())}
+        if not points:
+            continue
         cells = [f"{p['median_ms']:,.0f} / {p['worst_ms']:,.0f}" if (p := points.get(b)) else "–" for b in backlogs]
         lines.append(_row([side, *cells]))
     return "\n".join([*lines, "", "![The scheduler's loop against the backlog](images/scheduler-loop.svg)"])
@@ -168,8 +170,7 @@ def draw_loops(document: Document) -> str:
     with matplotlib.rc_context({"svg.hashsalt": "airspace", "svg.fonttype": "none", "font.family": "sans-serif"}):
         figure, axes = pyplot.subplots(figsize=(7.2, 3.6), layout="constrained")
         for side in _SIDES:
-            if side in document:
-                points = document[side]["loops"]
+            if points := document.get(side, {}).get("loops"):
                 axes.plot([p["backlog"] for p in points], [p["median_ms"] for p in points], marker="o", label=side)
         axes.set(title="Scheduler loop against backlog", xlabel="tasks that wait", ylabel="median loop, ms")
         axes.set_ylim(bottom=0)

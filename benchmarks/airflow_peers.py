@@ -129,6 +129,9 @@ class AirflowPeer(Peer):
         if self.many_tasks:
             dags.write_tasks(self._bundle("all"))
 
+    def folder(self, team: str) -> Path:
+        return self._bundle(team)
+
     def _bundle(self, name: str) -> Path:
         return self.root / "dags" / name
 
@@ -213,6 +216,9 @@ class Plain(AirflowPeer):
     """Airflow as most run it: LocalExecutor, no teams."""
 
     name = "plain"
+
+    def folder(self, team: str) -> Path:  # noqa: ARG002  # it knows no teams
+        return self._bundle("all")
 
     def first_dag(self) -> str:
         return dags.tiny_id("all")

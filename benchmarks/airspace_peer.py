@@ -29,7 +29,7 @@ class Airspace(Peer):
         for team in self.teams_now:
             self._write_team(team)
         if self.many_tasks:
-            dags.write_tasks(self.root / "teams" / "dags" / self.teams_now[0])
+            dags.write_tasks(self.folder(self.teams_now[0]))
 
     @property
     def home(self) -> Path:
@@ -38,6 +38,9 @@ class Airspace(Peer):
     @property
     def ran_as(self) -> str:
         return "a system user of its own" if os.getuid() == 0 else accounts.me().name
+
+    def folder(self, team: str) -> Path:
+        return self.root / "teams" / "dags" / team
 
     def first_dag(self) -> str | None:
         return dags.tiny_id(self.teams_now[0]) if self.teams else None
@@ -92,7 +95,7 @@ class Airspace(Peer):
         super().remove()
 
     def _write_team(self, team: str) -> None:
-        dags.write_tiny(self.root / "teams" / "dags" / team, team)
+        dags.write_tiny(self.folder(team), team)
         text = f"name: {team}\ndags: {{folder: dags/{team}}}\nslots: {airflow_cfg.PARALLELISM}\n"
         (self.root / "teams" / f"{team}.yaml").write_text(text)
 

@@ -29,17 +29,7 @@ with DAG("{dag_id}", schedule=None, tags=["{tag}"]):
 '''
 
 
-class _Plain(Plain):
-    def folder(self) -> Path:
-        return self._bundle("all")
-
-
-class _Airspace(Airspace):
-    def folder(self) -> Path:
-        return self.root / "teams" / "dags" / self.teams_now[0]
-
-
-SIDES: dict[str, type[_Plain | _Airspace]] = {"plain": _Plain, "airspace": _Airspace}
+SIDES: dict[str, type[Peer]] = {"plain": Plain, "airspace": Airspace}
 
 
 def run(options: Options) -> dict[str, Any]:
@@ -47,11 +37,13 @@ def run(options: Options) -> dict[str, Any]:
     document: dict[str, Any] = {"benchmark": "edits", "quick": options.quick, "load_before": machine.load()}
     for name, kind in SIDES.items():
         if name in options.sides:
-            peer = kind(options.scratch / f"{name}-edits", teams=1)
+            peer: Peer = kind(options.scratch / f"{name}-edits", teams=1)
             try:
                 drive.start(peer, fresh=True)
                 with Airflow(peer.url) as airflow:
-                    document[name] = _side(peer.folder(), peer, drive.signed_in(peer, airflow), options.repeats)
+                    document[name] = _side(
+                        peer.folder(peer.teams_now[0]), peer, drive.signed_in(peer, airflow), options.repeats
+                    )
             finally:
                 peer.remove()
             say(f"{name}: {document[name]}")

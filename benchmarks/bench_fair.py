@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from pathlib import Path
 from typing import Any
 
 from airspace.backends.airflow_rest import Airflow, Session
@@ -99,23 +98,12 @@ class FairAirspace(Airspace):
         path = self.root / "teams" / f"{team}.yaml"
         path.write_text(f"name: {team}\ndags: {{folder: dags/{team}}}\nslots: {slots}\n")
 
-    def folder(self, team: str) -> Path:
-        """Where a team's Dags are."""
-        return self.root / "teams" / "dags" / team
 
-
-class FairNative(Native):
-    """Airflow's own multi-team, with as many processes for the neighbour as it has slots with us."""
-
-    def folder(self, team: str) -> Path:
-        """Where a team's Dags are."""
-        return self._bundle(team)
-
-
-SIDES: dict[str, tuple[type[FairAirspace | FairNative], dict[str, dict[str, str]]]] = {
+SIDES: dict[str, tuple[type[FairAirspace | Native], dict[str, dict[str, str]]]] = {
     "airspace": (FairAirspace, _LIFTED),
+    # As many processes for the neighbour as it has slots with us.
     "native": (
-        FairNative,
+        Native,
         {
             "core": {"parallelism": str(NOISY_SLOTS), "max_map_length": "20000"},
             "logging": {"namespace_levels": LOOPS},

@@ -83,6 +83,10 @@ class Peer(ABC):
         return team_names(self.teams)
 
     @abstractmethod
+    def folder(self, team: str) -> Path:
+        """Where a team's Dag files are written."""
+
+    @abstractmethod
     def first_dag(self) -> str | None:
         """The Dag of one task to try it with, if it can have one."""
 

@@ -140,7 +140,7 @@ class TeamExecutor(BaseExecutor):
     def _refuse(self, workload: Any, reason: str) -> None:
         """It never runs; its author is told in the task's log and in the event log."""
         self._unqueue(workload.key)
-        self.log_task_event(event="airspace refused", extra=reason, ti_key=workload.key)
+        self.log_task_event(event=callbacks.EVENT, extra=reason, ti_key=workload.key)
         # The scheduler stores these through weak references: without another one the row would be empty.
         self._kept.extend(self._task_event_logs)
         if isinstance(workload, workloads.ExecuteTask):

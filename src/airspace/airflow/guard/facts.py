@@ -18,7 +18,6 @@ from airflow.models import Connection as AirflowConnection
 from airflow.models import DagModel, TaskInstance, Variable
 from airflow.models.asset import (
     AssetActive,
-    AssetEvent,
     AssetModel,
     DagScheduleAssetReference,
     TaskInletAssetReference,
@@ -27,10 +26,11 @@ from airflow.models.asset import (
 from airflow.models.connection_test import ConnectionTestRequest
 from airflow.models.dag_version import DagVersion
 from airflow.models.team import dag_bundle_team_association_table
-from sqlalchemy import ARRAY, String, any_, bindparam, func, literal, or_, select, union_all
+from sqlalchemy import ARRAY, Integer, String, any_, bindparam, func, literal, or_, select, union_all
 from sqlalchemy.orm import aliased
 
 from airspace.access.tasks import Instance, Touch, owner_of
+from airspace.airflow.asset_history import first_updates
 from airspace.airflow.guard.database import Ask, Database, Session
 from airspace.backends.tables import asset_grants, teams
 
@@ -44,17 +44,17 @@ def _of_team(ask: Any, dag_id: Any) -> Any:
     )
 
 
-_ASKED_FOR = select(AssetModel.id).where(AssetModel.name == any_(bindparam("names", type_=ARRAY(String))))
+def _any_of(name: str, kind: type[Any]) -> Any:
+    return any_(bindparam(name, type_=ARRAY(kind)))
+
+
+_ASKED_FOR = select(AssetModel.id).where(AssetModel.name == _any_of("names", String))
 
 
 def _touching(reference: Any, *, produces: bool) -> Any:
     since, says = reference.created_at.label("since"), literal(produces).label("produces")
     ask = select(reference.asset_id, _bundle_team.team_name, since, says)
     return _of_team(ask, reference.dag_id).where(reference.asset_id.in_(_ASKED_FOR))
-
-
-def _any_of(name: str, kind: type[Any]) -> Any:
-    return any_(bindparam(name, type_=ARRAY(kind)))
 
 
 def _called(name: Any, team: Any, asked: str) -> Any:
@@ -113,12 +113,7 @@ _ASSETS = Ask(
     .outerjoin(_TOUCHES, _TOUCHES.c.asset_id == AssetModel.id)
     .where(AssetModel.name == _any_of("names", String))
 )
-_FIRST_EVENT = Ask(
-    _of_team(select(_bundle_team.team_name, AssetEvent.timestamp).select_from(AssetEvent), AssetEvent.source_dag_id)
-    .where(AssetEvent.asset_id == bindparam("asset_id"))
-    .order_by(AssetEvent.timestamp)
-    .limit(1)
-)
+_FIRST_UPDATES = Ask(first_updates(_any_of("ids", Integer)))
 _STAMP = Ask(select(func.count(), func.max(teams.c.applied_at)).select_from(teams))
 _FILES = Ask(select(teams.c.name, teams.c.spec))
 _GRANTS = Ask(select(asset_grants.c.team, asset_grants.c.asset, asset_grants.c.consumer))
@@ -269,10 +264,9 @@ class Look:
 
     async def _add_first_events(self, touches: dict[int, list[Touch]], ids: set[int]) -> None:
         """Of an asset that no Dag says it produces (an alias made it), who updated it first is its producer."""
-        for asset_id in ids:
-            if not any(touch.produces for touch in touches[asset_id]):
-                first = await self._session.all(_FIRST_EVENT, asset_id=asset_id)
-                touches[asset_id] += [Touch(row["team_name"], True, row["timestamp"]) for row in first]
+        unclaimed = [asset_id for asset_id in ids if not any(touch.produces for touch in touches[asset_id])]
+        for row in await self._session.all(_FIRST_UPDATES, ids=unclaimed) if unclaimed else ():
+            touches[row["asset_id"]].append(Touch(row["team_name"], True, row["since"]))
 
     async def _files(self) -> _Files:
         if self._stamp is None:

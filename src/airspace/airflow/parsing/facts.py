@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow.models import DagModel, Pool
-from airflow.models.asset import AssetActive, AssetEvent, AssetModel, TaskOutletAssetReference
+from airflow.models.asset import AssetActive, AssetModel, TaskOutletAssetReference
 from airflow.models.team import dag_bundle_team_association_table
 from sqlalchemy import and_, delete, func, or_, select, update
 
+from airspace.airflow.asset_history import first_updates
 from airspace.airflow.live_teams import LiveTeams
 from airspace.airflow.parsing.asset_claims import Claims, Stored
 from airspace.airflow.parsing.checks import assets_in
@@ -119,17 +120,8 @@ def _producers(asset_ids: Collection[int], session: Any) -> dict[int, list[str]]
         if name not in found[asset_id]:
             found[asset_id].append(name)
     # What an alias made is no Dag's outlet: whoever updated it first is its producer.
-    event = AssetEvent.__table__.c
-    first = (
-        select(event.asset_id, team.team_name)
-        .distinct(event.asset_id)
-        .join(DagModel, DagModel.dag_id == event.source_dag_id)
-        .join(dag_bundle_team_association_table, team.dag_bundle_name == DagModel.bundle_name)
-        .where(event.asset_id.in_([each for each in asset_ids if not found[each]]))
-        .order_by(event.asset_id, event.id)
-    )
-    for asset_id, name in session.execute(first) if asset_ids else ():
-        found[asset_id].append(name)
+    for row in session.execute(first_updates([each for each in asset_ids if not found[each]])) if asset_ids else ():
+        found[row.asset_id].append(row.team_name)
     return found
 
 

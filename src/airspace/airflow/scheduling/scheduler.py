@@ -30,6 +30,7 @@ from setproctitle import setproctitle
 from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.exc import DBAPIError
 
+from airspace.airflow import callbacks
 from airspace.airflow.child_process import die_with, reap
 from airspace.airflow.policies import MapTooLongError
 from airspace.airflow.scheduling.run_order import RunSizes, Waiting, round_robin
@@ -103,7 +104,7 @@ class TeamScheduler(SchedulerJobRunner):
                 TaskInstance.state.is_(None),
             )
             session.execute(ask.values(state=TaskInstanceState.FAILED))
-            session.add(Log(event="airspace refused", extra=str(error), task_id=error.task_id, **key))
+            session.add(Log(event=callbacks.EVENT, extra=str(error), task_id=error.task_id, **key))
             self.log.warning("%s (run %s of %s)", error, key["run_id"], key["dag_id"])
             return None
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from airflow.models import Connection, DagModel, Log, Pool, Variable
 from airflow.models.asset import (
-    AssetEvent,
     AssetModel,
     DagScheduleAssetReference,
     TaskInletAssetReference,
@@ -25,12 +24,12 @@ from sqlalchemy import and_, func, or_, select, union
 from airspace.access.rules import Resource
 from airspace.access.table import Kind
 from airspace.access.tasks import Touch, owner_of
+from airspace.airflow.asset_history import first_updates
 from airspace.backends import tables
 
 _bundle_team = dag_bundle_team_association_table.c
 _dag = DagModel.__table__.c
 _asset = AssetModel.__table__.c
-_event = AssetEvent.__table__.c
 _OUTLET, _SCHEDULE, _INLET = (
     reference.__table__ for reference in (TaskOutletAssetReference, DagScheduleAssetReference, TaskInletAssetReference)
 )
@@ -168,21 +167,8 @@ def _touches(ids: list[int], session: Any) -> dict[int, list[Touch]]:
 def _add_first_events(found: dict[int, list[Touch]], ids: list[int], session: Any) -> None:
     """Of an asset that no Dag says it produces (an alias made it), whoever updated it first is its producer."""
     unclaimed = [asset_id for asset_id in ids if not any(touch.produces for touch in found[asset_id])]
-    first = (
-        select(_event.asset_id, func.min(_event.id).label("id"))
-        .join(DagModel.__table__, _dag.dag_id == _event.source_dag_id)
-        .where(_event.asset_id.in_(unclaimed))
-        .group_by(_event.asset_id)
-        .subquery()
-    )
-    ask = (
-        select(_event.asset_id, _bundle_team.team_name, _event.timestamp)
-        .join(first, first.c.id == _event.id)
-        .join(DagModel.__table__, _dag.dag_id == _event.source_dag_id)
-        .join(dag_bundle_team_association_table, _bundle_team.dag_bundle_name == _dag.bundle_name)
-    )
-    for row in session.execute(ask):
-        found[row.asset_id].append(Touch(row.team_name, True, row.timestamp))
+    for row in session.execute(first_updates(unclaimed)):
+        found[row.asset_id].append(Touch(row.team_name, True, row.since))
 
 
 def log_rows_of(teams: Iterable[str]) -> Any:

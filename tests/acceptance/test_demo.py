@@ -60,7 +60,7 @@ def test_everybody_signs_in_and_sees_what_the_table_says(demo: Demo) -> None:
 
 
 def test_people_are_told_in_plain_words(demo: Demo) -> None:
-    for word in ("Who can sign in", "Runs", "Published artifacts", "Dashboard", "airspace down", "isolation: none"):
+    for word in ("Who can sign in", "Runs", "Published artifacts", "Dashboard", "airspace down", "isolation: sandbox"):
         assert word in demo.told
 
 

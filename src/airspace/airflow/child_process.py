@@ -62,13 +62,6 @@ def die_with(parent: int) -> None:
         os._exit(137)
 
 
-def kill_group(leader: int | None) -> None:
-    """Kill a process and everything it left in its process group."""
-    if leader and leader > 1 and leader != os.getpgid(0):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(leader, signal.SIGKILL)
-
-
 def reap(pid: int) -> int | None:
     """The exit code (negative: the signal) of a child that ended; None when it has not, or is nobody's to reap."""
     with contextlib.suppress(ChildProcessError):

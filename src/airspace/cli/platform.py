@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from enum import Enum
 from typing import Annotated
 
 import typer
@@ -11,18 +12,36 @@ from rich.table import Table
 
 from airspace.cli.output import emit_json, err, out, say
 from airspace.platform.health import Status
+from airspace.platform.home import NONE, SANDBOX
 from airspace.platform.progress import Event, Progress
 from airspace.platform.service import Platform
 from airspace.platform.wiring import open_platform
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+class Isolation(str, Enum):
+    """How the teams' code is kept apart."""
+
+    SANDBOX = SANDBOX
+    NONE = NONE
+
+
 _COLOURS = {"running": "green", "idle": "green", "starting": "yellow", "stopped": "dim"}
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
     for command, examples in (
-        (up, ("airspace up", "airspace up --port 8080", "AIRSPACE_DATABASE=postgresql://… airspace up")),
+        (
+            up,
+            (
+                "airspace up",
+                "airspace up --port 8080",
+                "airspace up --isolation none",
+                "AIRSPACE_DATABASE=postgresql://… airspace up",
+            ),
+        ),
         (status, ("airspace status", "airspace status --json")),
         (down, ("airspace down",)),
         (destroy, ("airspace destroy", "airspace destroy --yes")),
@@ -43,13 +62,22 @@ def up(
             help="A PostgreSQL (13 or newer) of your own; better given as the variable, which ps does not show.",
         ),
     ] = None,
+    isolation: Annotated[
+        Isolation | None,
+        typer.Option(
+            help="sandbox (the default), or none: no wall between teams, for machines that cannot hold sandboxes."
+            " Kept for the next time."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Start the platform (detached) and wait until it is ready. Running already: does nothing."""
     platform = open_platform()
     started = time.monotonic()
     with _Shown() as progress:
-        result = platform.up(port=port, database_url=database, progress=progress)
+        result = platform.up(
+            port=port, database_url=database, progress=progress, isolation=isolation.value if isolation else None
+        )
     seconds = round(time.monotonic() - started, 1)
     how = "(it was running)" if result.already else f"after {seconds} s"
     err.print(f"[bold green]ready[/] {how}: {result.url}", soft_wrap=True)

@@ -42,6 +42,11 @@ class HomeLayout:
         return self.root / "airflow"
 
     @property
+    def team_airflow(self) -> Path:
+        """``AIRFLOW_HOME`` of team code: an ``airflow.cfg`` without anything secret."""
+        return self.root / "team-airflow"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 
@@ -71,6 +76,11 @@ class HomeLayout:
         return self.root / "storage"
 
     @property
+    def sandboxes(self) -> Path:
+        """``sandboxes.json``: team → its Unix user, limits and grants. The caller's; the spawner follows it."""
+        return self.root / "sandboxes.json"
+
+    @property
     def rocket(self) -> Path:
         """The demo's team files and Dags, copied here for the user to read and edit."""
         return self.root / "rocket"
@@ -79,7 +89,7 @@ class HomeLayout:
     def private(self) -> tuple[Path, ...]:
         """The platform's own: no team file may name a Dag folder or a secret's file there."""
         own = (self.secrets, self.postgres_data, self.run, self.airflow, self.logs, self.teams, self.bundles)
-        return (*own, self.storage, self.root / "supervisor")
+        return (*own, self.storage, self.team_airflow, self.root / "supervisor")
 
 
 def home_root(environ: dict[str, str] | None = None, uid: int | None = None) -> Path:

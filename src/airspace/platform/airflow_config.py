@@ -9,7 +9,7 @@ from __future__ import annotations
 import configparser
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,11 +146,43 @@ _ALSO_REFUSED = {
 }
 
 
+# Of the user's own settings, those that change what a Dag file or a task means; whatever could be a secret is left out.
+_TEAM_SECTIONS = ("core", "lineage", "operators", "sensors")
+_SECRET = re.compile(r"key|secret|password|passwd|token|conn|credential|_cmd$|auth", re.IGNORECASE)
+
+
+def render_for_teams(folder: Path, settings: Settings, overrides: Path) -> str:
+    """The text of the ``airflow.cfg`` that team code reads: nothing in it is secret.
+
+    :param folder: where it will be
+    """
+    theirs = read_overrides(overrides, fixed(settings))
+    chosen = {
+        section: {key: value for key, value in theirs.get(section, {}).items() if not _SECRET.search(key)}
+        for section in _TEAM_SECTIONS
+    }
+    own = {
+        "core": {
+            "load_examples": "False",
+            "multi_team": "True",
+            "dags_folder": str(folder / "no_dags"),
+            "hostname_callable": "socket.gethostname",
+        },
+        # Airflow opens one when it is imported; in a task it is taken away before the first line of a team's code.
+        "database": {"sql_alchemy_conn": "sqlite://"},
+        "logging": {"base_log_folder": str(folder / "logs"), "colored_console_log": "False"},
+    }
+    return _text([chosen, own])
+
+
 def render(settings: Settings, overrides: Path) -> str:
     """The text of ``airflow.cfg``. Holds secrets: mode 0600."""
+    return _text([preferred(settings), read_overrides(overrides, fixed(settings)), fixed(settings)])
+
+
+def _text(layers: Sequence[Sections]) -> str:
     merged: dict[str, dict[str, str]] = {}
-    theirs = read_overrides(overrides, fixed(settings))
-    for layer in (preferred(settings), theirs, fixed(settings)):
+    for layer in layers:
         for section, pairs in layer.items():
             merged.setdefault(section, {}).update(pairs)
     parser = configparser.RawConfigParser()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from airspace.backends import accounts
 from airspace.backends.processes import Program
 
 PYTHON = sys.executable
@@ -19,12 +20,14 @@ class Component:
 
     :param arguments: argv; ``control`` parts get the prefix that becomes the control user put in front
     :param control: runs as the control user; otherwise as the caller (root, when root started the platform)
+    :param capabilities: what is left of root's rights to a part that is not ``control``
     :param health: the name under which the API server's health report speaks of it; ``api`` is the report itself
     """
 
     name: str
     arguments: tuple[str, ...]
     control: bool = True
+    capabilities: tuple[str, ...] = accounts.FETCHER
     health: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_signal: str = "TERM"
@@ -50,15 +53,23 @@ COMPONENTS: tuple[Component, ...] = (
 )
 
 
+def spawner(isolation: str) -> Component:
+    """What starts sandboxes; where there are none it needs nobody's rights."""
+    command = (PYTHON, "-m", "airspace.sandbox.spawner", isolation)
+    return Component("spawner", command, control=isolation == "none", capabilities=accounts.SPAWNER)
+
+
 @dataclass(frozen=True)
 class Blueprint:
     """What makes a platform, as data: tests put small programs in the place of Airflow's.
 
     :param parts: the components beside the database
+    :param sandboxes: whether teams' code runs, which takes a spawner
     :param admin: what Python is told to run for one-off work as the control user; it knows ``migrate``, ``add-user``
     """
 
     parts: tuple[Component, ...]
+    sandboxes: bool = True
     admin: tuple[str, ...] = ("-m", "airspace.airflow.admin")
 
 
@@ -69,6 +80,11 @@ def postgres(command: list[str]) -> Component:
 
 
 BLUEPRINT = Blueprint(COMPONENTS)
+
+
+def parts(blueprint: Blueprint, isolation: str) -> tuple[Component, ...]:
+    """The components beside the database, in the order in which they are started."""
+    return (*((spawner(isolation),) if blueprint.sandboxes else ()), *blueprint.parts)
 
 
 def program(component: Component, prefix: tuple[str, ...], *, order: int) -> Program:

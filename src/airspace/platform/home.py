@@ -23,6 +23,7 @@ from airspace.model.errors import AirspaceError, HomeError
 from airspace.model.home import HomeLayout
 from airspace.platform.airflow_config import OVERRIDES
 
+SANDBOX, NONE = "sandbox", "none"
 _ID = re.compile(r"[0-9a-f]{6}\Z")
 # What supervisord, PostgreSQL, SQLAlchemy, Airflow's config parser and a shell all take literally, letters aside.
 _PATH_MARKS = frozenset("/._-+@ ")
@@ -38,6 +39,7 @@ class Manifest:
     :param port: of the API server and UI, kept so that the URL survives a restart
     :param database: ``embedded`` or ``external`` (its URL is a secret)
     :param user: the system user of the platform's processes when root started it
+    :param isolation: ``sandbox``, or ``none`` where somebody chose that by name
     :param schema: what the database was last migrated for; the same again needs no migration
     """
 
@@ -45,6 +47,7 @@ class Manifest:
     port: int | None = None
     database: str = "embedded"
     user: str | None = None
+    isolation: str = SANDBOX
     schema: str = ""
     version: str = ""
 
@@ -191,6 +194,9 @@ def make_folders(layout: HomeLayout, where: Places, control: tuple[int, int] | N
     for folder in (layout.logs, layout.bundles, layout.teams):
         _folder(folder, 0o750, (os.getuid(), group) if as_root else None)
     _folder(layout.logs / "airflow", 0o700, own)
+    # Read by team code: there is nothing secret in it.
+    for folder in (layout.team_airflow, layout.team_airflow / "logs", layout.team_airflow / "no_dags"):
+        _folder(folder, 0o755, None)
     _folder(layout.dags, 0o755 if as_root else 0o700, None)
 
 

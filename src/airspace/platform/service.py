@@ -14,7 +14,7 @@ from airspace.backends import accounts, processes
 from airspace.backends.processes import Supervisor
 from airspace.model.errors import AirspaceError, HomeError, NotRunningError
 from airspace.model.home import HomeLayout
-from airspace.platform import airflow_config, doctor, health, home, strays
+from airspace.platform import airflow_config, components, doctor, health, home, places, sandboxes, strays
 from airspace.platform.components import BLUEPRINT, POSTGRES, Blueprint
 from airspace.platform.control import Control, open_control
 from airspace.platform.doctor import Check
@@ -23,12 +23,7 @@ from airspace.platform.home import Manifest
 from airspace.platform.progress import Event, Progress, silent, step
 from airspace.platform.startup import Start, Started, control_account_if_any, observe, private_cluster
 from airspace.platform.teamwork import team_of, team_statuses
-
-ISOLATION = "none"
-ISOLATION_SENTENCE = (
-    "isolation: none - in this version the code of all teams runs as the same Unix user, so a team's code can read and "
-    "change what belongs to other teams and to the platform. Run only code that you trust."
-)
+from airspace.sandbox.spec import TeamPlace
 
 
 class Platform:
@@ -49,14 +44,24 @@ class Platform:
     @property
     def isolation(self) -> str:
         """How far the teams' code is kept apart, in plain words."""
-        return ISOLATION_SENTENCE
+        manifest = self._known()
+        return sandboxes.sentence(manifest.isolation if manifest else home.SANDBOX, as_root=accounts.me().uid == 0)
 
-    def up(self, port: int | None = None, database_url: str | None = None, progress: Progress = silent) -> Started:
-        """Start everything and wait until it is ready. Twice is once; what a killed ``up`` left is carried on with."""
+    def up(
+        self,
+        port: int | None = None,
+        database_url: str | None = None,
+        progress: Progress = silent,
+        isolation: str | None = None,
+    ) -> Started:
+        """Start everything and wait until it is ready. Twice is once; what a killed ``up`` left is carried on with.
+
+        :param isolation: ``sandbox`` or ``none``; kept for the next time. By default as last time, at first ``sandbox``
+        """
         with _disk_full_is_told(self.layout):
             home.check_usable(self.layout)
             with home.locked(self.layout):
-                return Start(self.layout, self._blueprint, progress).run(port, database_url)
+                return Start(self.layout, self._blueprint, progress).run(port, database_url, isolation)
 
     def down(self, progress: Progress = silent) -> None:
         """Stop every process and remove every socket; data and users stay. Fine when nothing runs."""
@@ -74,6 +79,8 @@ class Platform:
         with home.locked(self.layout):
             manifest = self._known()
             self._stop(progress)
+            if accounts.me().uid == 0:
+                places.remove_users(self.layout)
             with step(progress, f"remove {self.layout.root}"):
                 shutil.rmtree(self.layout.root, ignore_errors=True)
             if manifest is not None:
@@ -88,20 +95,21 @@ class Platform:
         """How components and teams are. Never raises for a platform that is down."""
         manifest = self._known()
         if manifest is None:
-            return Status(None, ready=False, isolation=ISOLATION, components=(), teams=())
+            return Status(None, ready=False, isolation=home.SANDBOX, components=(), teams=())
         self._own()
         url = airflow_config.base_url(manifest.port) if manifest.port else None
         where = home.places(self.layout, manifest.id)
         control = Control(None, (), {})
         cluster = private_cluster(self.layout, where, control) if manifest.database == "embedded" else None
-        found = observe(Supervisor(where.supervisor, self.layout.logs), self._blueprint.parts, url or "", cluster)
+        known = components.parts(self._blueprint, manifest.isolation)
+        found = observe(Supervisor(where.supervisor, self.layout.logs), known, url or "", cluster)
         used = processes.usage([part.pid for part in found if part.pid], team_of)
         parts = tuple(
             replace(part, rss_mb=_megabytes(u.rss_bytes for u in used if u.component_pid == part.pid and not u.team))
             for part in found
         )
         ready = all(part.state == health.RUNNING for part in parts)
-        return Status(url, ready, ISOLATION, parts, self._teams(used, ready=ready))
+        return Status(url, ready, manifest.isolation, parts, self._teams(used, ready=ready))
 
     def doctor(self) -> list[Check]:
         """What is wrong with this machine or home, each with the command that fixes it. Works before ``up``."""
@@ -118,6 +126,13 @@ class Platform:
             raise NotRunningError("the platform is not running", fix="airspace up")
         account = control_account_if_any(manifest)
         return open_control(self.layout, where, manifest.id, account).run(module, arguments, payload)
+
+    def settle(self, wanted: Sequence[TeamPlace]) -> None:
+        """Make the teams' places on this machine: Unix users, storage, what their sandboxes are made of."""
+        manifest = self._manifest()
+        account = control_account_if_any(manifest)
+        owner = (account.uid, account.gid) if account else None
+        places.settle(self.layout, manifest.id, wanted, owner, walls=manifest.isolation != home.NONE)
 
     def ring(self, bundle: str) -> None:
         """Tell the Dag processor that a bundle changed; nobody listening is fine."""
@@ -181,4 +196,4 @@ def _disk_full_is_told(layout: HomeLayout) -> Iterator[None]:
         ) from error
 
 
-__all__ = ["ISOLATION", "ISOLATION_SENTENCE", "Check", "ComponentStatus", "Platform", "Started", "Status"]
+__all__ = ["Check", "ComponentStatus", "Platform", "Started", "Status"]

@@ -16,7 +16,7 @@ from airspace.backends.postgres import Cluster
 from airspace.backends.processes import Program, Supervisor, SupervisorError
 from airspace.model.errors import AirspaceError, HomeError
 from airspace.model.home import HomeLayout
-from airspace.platform import airflow_config, components, health, home, ports, strays
+from airspace.platform import airflow_config, components, health, home, places, ports, sandboxes, strays
 from airspace.platform.components import POSTGRES, Blueprint, Component
 from airspace.platform.control import Control, open_control
 from airspace.platform.health import ComponentStatus
@@ -47,17 +47,16 @@ class Start:
     layout: HomeLayout
     blueprint: Blueprint
     progress: Progress
+    parts: tuple[Component, ...] = ()
 
-    @property
-    def parts(self) -> tuple[Component, ...]:
-        """The components beside the database."""
-        return self.blueprint.parts
-
-    def run(self, port: int | None, database_url: str | None) -> Started:
+    def run(self, port: int | None, database_url: str | None, isolation: str | None = None) -> Started:
         """Do it."""
         layout = self.layout
         home.check_usable(layout)
         manifest = home.begin(layout)
+        if isolation is not None and isolation != manifest.isolation:
+            manifest = self._isolate(manifest, isolation)
+        self.parts = components.parts(self.blueprint, manifest.isolation)
         self.where = home.places(layout, manifest.id)
         self.supervisor = Supervisor(self.where.supervisor, layout.logs)
         initialised = layout.manifest.exists()
@@ -80,6 +79,8 @@ class Start:
             home.make_folders(self.layout, self.where, (account.uid, account.gid) if account else None)
             control = open_control(self.layout, self.where, manifest.id, account)
             control.check()
+            if self.blueprint.sandboxes:
+                self._prepare_sandboxes(manifest, control)
             vault = Vault(self.layout.secrets, control.owner)
             secrets = vault.open(may_create=not initialised)
         manifest, url = self._database(manifest, database_url, control, vault, initialised)
@@ -104,6 +105,21 @@ class Start:
         home.complete(self.layout, manifest)
         self._start_rest(manifest, cluster)
         return Started(airflow_config.base_url(manifest.port or 0), already=False)
+
+    def _isolate(self, manifest: Manifest, isolation: str) -> Manifest:
+        where = home.places(self.layout, manifest.id)
+        if self.layout.manifest.exists() and Supervisor(where.supervisor, self.layout.logs).running():
+            raise AirspaceError(
+                f"the platform is running with isolation {manifest.isolation}",
+                fix=f"airspace down; airspace up --isolation {isolation}",
+            )
+        return home.with_changes(manifest, isolation=isolation)
+
+    def _prepare_sandboxes(self, manifest: Manifest, control: Control) -> None:
+        walls = manifest.isolation != home.NONE
+        if walls:
+            sandboxes.check(self.layout, control.account is not None)
+        places.settle(self.layout, manifest.id, places.known(self.layout).values(), control.owner, walls=walls)
 
     def _resume(self, manifest: Manifest, port: int | None, database_url: str | None) -> Started:
         """It runs: only what does not is started."""
@@ -167,6 +183,9 @@ class Start:
         )
         text = airflow_config.render(settings, self.layout.root / airflow_config.OVERRIDES)
         home.write_atomically(self.layout.airflow / "airflow.cfg", text, mode=0o600, owner=control.owner)
+        folder = self.layout.team_airflow
+        text = airflow_config.render_for_teams(folder, settings, self.layout.root / airflow_config.OVERRIDES)
+        home.write_atomically(folder / "airflow.cfg", text, mode=0o644)
 
     def _start_database(self, cluster: Cluster, secrets: Secrets, *, fresh: bool) -> None:
         with step(self.progress, "start the database"):
@@ -259,7 +278,9 @@ def programs(parts: Sequence[Component], control: Control, cluster: Cluster | No
     """What the process manager runs, the database first."""
     made = [components.program(components.postgres(cluster.command()), (), order=1)] if cluster else []
     for part in parts:
-        prefix = control.prefix() if part.control or control.account is None else accounts.root_prefix()
+        prefix = (
+            control.prefix() if part.control or control.account is None else accounts.root_prefix(part.capabilities)
+        )
         made.append(components.program(part, prefix, order=10))
     return made
 

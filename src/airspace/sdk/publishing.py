@@ -84,7 +84,8 @@ def _draft_folder(place: AssetLayout) -> Iterator[Path]:
     """A fresh folder, locked while its publisher lives, so that the next one can tell a draft from a wreck."""
     place.staging.mkdir(parents=True, exist_ok=True)
     place.folder.mkdir(parents=True, exist_ok=True)
-    place.folder.chmod(0o755)
+    with contextlib.suppress(PermissionError):  # the platform's own, once others may read it: readable already
+        place.folder.chmod(0o755)
     with _locked(place):
         _sweep(place)
         folder = place.staging / secrets.token_hex(8)

@@ -65,9 +65,9 @@ def write_sources(layout: HomeLayout, changed: Mapping[str, Source]) -> None:
 
 
 def make_team_folders(layout: HomeLayout, team: str, *, default_source: bool) -> None:
-    """The team's checkout and storage and, unless it brings its own, the folder for its Dags."""
-    _make(layout.bundles, team, 0o750)
-    _make(layout.storage, team, 0o750)
+    """The team's checkout and, unless it brings its own, the folder for its Dags."""
+    # Its sandbox reads the checkout as a user of its own; nobody else gets through the folder above it.
+    _make(layout.bundles, team, 0o755)
     if default_source:
         _make(layout.dags, team, 0o755)
 

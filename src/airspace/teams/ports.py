@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from airspace.model.home import HomeLayout
+from airspace.sandbox.spec import TeamPlace
 
 
 class ControlPlane(Protocol):
@@ -20,6 +21,12 @@ class ControlPlane(Protocol):
 
         :raises NotRunningError: the platform is not running
         :raises AirspaceError: the module refused or failed
+        """
+
+    def settle(self, places: Sequence[TeamPlace]) -> None:
+        """Make the teams' places on this machine: Unix users, storage, what their sandboxes are made of.
+
+        :param places: without their users, which are the platform's to choose
         """
 
     def ring(self, bundle: str) -> None:

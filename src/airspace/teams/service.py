@@ -13,6 +13,8 @@ from airspace.model.errors import InvalidInputError
 from airspace.model.home import HomeLayout
 from airspace.model.names import did_you_mean
 from airspace.model.problem import Problem
+from airspace.model.team import Team
+from airspace.sandbox.spec import PROCESSES, SCRATCH, Limits, TeamPlace
 from airspace.teams import checks, folders
 from airspace.teams.desired import DesiredTeam, desired_team
 from airspace.teams.files import InvalidFilesError, Surroundings, TeamFile, read_files
@@ -115,6 +117,7 @@ def apply(loaded: LoadedTeams, control: ControlPlane) -> Outcome:
         sources = folders.read_sources(layout)
         lock.begin()
         changes = _ask(control, "apply-teams", loaded, sources)
+        control.settle([place_of(team.file.team) for team in loaded.teams])
         for team in loaded.teams:
             folders.make_team_folders(layout, team.desired.name, default_source=not team.brings_folder)
         folders.write_sources(
@@ -127,6 +130,19 @@ def apply(loaded: LoadedTeams, control: ControlPlane) -> Outcome:
             control.ring(bundle)
         lock.finish()
     return Outcome(changes, True, time.monotonic() - started, loaded.warnings)
+
+
+def place_of(team: Team) -> TeamPlace:
+    """What a team's file says of its sandbox."""
+    asked = team.limits
+    limits = Limits(
+        memory=asked.memory,
+        cpu=asked.cpu,
+        processes=asked.processes or PROCESSES,
+        scratch=asked.scratch or SCRATCH,
+    )
+    assets = {name: tuple(grant.consumers) for name, grant in team.assets.items()}
+    return TeamPlace(team.name, team.bundle, limits=limits, assets=assets)
 
 
 def read(control: ControlPlane) -> list[dict[str, Any]]:

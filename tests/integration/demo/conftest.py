@@ -44,6 +44,8 @@ from airspace.demo.story import (
 from airspace.demo.workspace import copy_rocket, examples_source
 from airspace.model.home import HomeLayout
 from airspace.model.roles import Role
+from airspace.platform.places import settle
+from airspace.sandbox.spec import TeamPlace
 from airspace.sdk import publish
 from airspace.teams.service import apply, load
 from tests.conftest import PASSWORD
@@ -67,6 +69,10 @@ class Applier:
         answer = run_admin(self.env, arguments[0], dict(payload))
         assert "error" not in answer, answer
         return answer
+
+    def settle(self, places: Sequence[TeamPlace]) -> None:
+        """As the platform does for an ordinary user, who has no users to make."""
+        settle(self.layout, "0a0a0a", places, None, walls=True)
 
     def ring(self, bundle: str) -> None:
         """Nobody listens."""

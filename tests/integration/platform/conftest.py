@@ -42,7 +42,7 @@ def small(*extra: Component) -> Blueprint:
         Component("scheduler", (PYTHON, "-c", _SLEEP), health="scheduler"),
         *extra,
     )
-    return Blueprint(parts, admin=("-c", "print('{}')"))
+    return Blueprint(parts, sandboxes=False, admin=("-c", "print('{}')"))
 
 
 def crashing() -> Blueprint:

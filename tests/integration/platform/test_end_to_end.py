@@ -51,13 +51,13 @@ def test_from_up_to_destroy(airspace: Airspace, folder: Path) -> None:
     up = airspace("up", "--json")
     document = json.loads(up.stdout)
     assert document["ready"] is True
-    assert "isolation: none" in up.stderr
+    assert "isolation: sandbox" in up.stderr
     assert f"{document['url']}/auth/login" in up.stderr
 
     status = json.loads(airspace("status", "--json").stdout)
     assert set(status) == {"url", "ready", "isolation", "components", "teams"}
-    assert status["isolation"] == "none"
-    names = ["postgres", "fetcher", "api-server", "scheduler", "dag-processor", "triggerer"]
+    assert status["isolation"] == "sandbox"
+    names = ["postgres", "spawner", "fetcher", "api-server", "scheduler", "dag-processor", "triggerer"]
     assert [part["name"] for part in status["components"]] == names
     assert {part["state"] for part in status["components"]} == {"running"}
     assert all(set(part) == {"name", "state", "pid", "rss_mb"} for part in status["components"])

@@ -64,7 +64,7 @@ def test_a_whole_life(new_platform: New) -> None:
     }
     status = platform.status()
     assert status.ready
-    assert status.isolation == "none"
+    assert status.isolation == "sandbox"
     assert [part.name for part in status.components] == ["postgres", "fetcher", "api-server", "scheduler"]
     assert all(part.rss_mb > 0 for part in status.components)
 

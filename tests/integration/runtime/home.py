@@ -24,10 +24,13 @@ from sqlalchemy import Engine, create_engine, text
 
 from airspace.backends.postgres import asynchronous
 from airspace.model.home import HomeLayout
-from airspace.platform import bells
-from airspace.platform.airflow_config import Settings, render
+from airspace.platform import bells, places
+from airspace.platform.airflow_config import Settings, render, render_for_teams
+from airspace.platform.home import write_atomically
+from airspace.sandbox.spec import Limits, TeamPlace, write_places
 
 T = TypeVar("T")
+FIRST_USER = 1_900_000_000
 
 
 @dataclass
@@ -47,6 +50,8 @@ class Home:
         command = [sys.executable, "-m", "airspace.airflow.run", name]
         if name == "fetcher":
             command = [sys.executable, "-m", "airspace.platform.fetcher"]
+        if name == "spawner":
+            command = [sys.executable, "-m", "airspace.sandbox.spawner", "sandbox"]
         log = self.log(name).open("ab")
         # The platform switches multi-team off for the triggerer; see its components.
         extra = {"AIRFLOW__CORE__MULTI_TEAM": "False"} if name == "triggerer" else {}
@@ -113,6 +118,24 @@ class Home:
                 )
         for asset, consumers in (grants or {}).items():
             self.grant(team, asset, consumers)
+        self.settle(team, {asset: tuple(consumers) for asset, consumers in (grants or {}).items()})
+
+    def settle(
+        self, team: str, assets: Mapping[str, tuple[str, ...]] | None = None, limits: Limits | None = None
+    ) -> None:
+        """The team's place on this machine. As root it gets a number, but no name outside of its sandbox."""
+        known = places.known(self.layout)
+        number = FIRST_USER + len(known) if os.getuid() == 0 else None
+        number = known[team].uid if team in known else number
+        known[team] = TeamPlace(team, team, number, number, team, limits or Limits(), assets or {})
+        for folder in (self.layout.bundles / team, self.layout.storage / team / "published"):
+            folder.mkdir(parents=True, exist_ok=True)
+        for asset in assets or {}:
+            (self.layout.storage / team / "published" / asset).mkdir(exist_ok=True)
+        if number is not None:
+            for path in (self.layout.storage / team, *(self.layout.storage / team).rglob("*")):
+                os.chown(path, number, number)
+        write_atomically(self.layout.sandboxes, write_places(known.values()), mode=0o644)
 
     def grant(self, team: str, asset: str, consumers: list[str]) -> None:
         with self.engine.begin() as db:
@@ -221,6 +244,8 @@ def home(root: Path, database: str, overrides: str = "") -> Iterator[Home]:
     config = layout.airflow / "airflow.cfg"
     config.touch(mode=0o600)
     config.write_text(render(settings, own))
+    layout.team_airflow.mkdir()
+    (layout.team_airflow / "airflow.cfg").write_text(render_for_teams(layout.team_airflow, settings, own))
     env = {
         "PATH": os.defpath,
         "HOME": str(root),
@@ -228,6 +253,7 @@ def home(root: Path, database: str, overrides: str = "") -> Iterator[Home]:
         "AIRFLOW_HOME": str(layout.airflow),
         "AIRSPACE_HOME": str(root),
         "AIRSPACE_RUN": str(layout.run),
+        "AIRSPACE_PLATFORM": secrets.token_hex(3),
         "PYTHONUNBUFFERED": "1",
     }
     engine = create_engine(database)

@@ -14,6 +14,8 @@ from sqlalchemy import Engine, create_engine
 
 from airspace.model.errors import AirspaceError
 from airspace.model.home import HomeLayout
+from airspace.platform.places import settle
+from airspace.sandbox.spec import TeamPlace
 from airspace.teams.service import Outcome, apply, load, plan
 from tests.integration.conftest import run_admin
 
@@ -34,6 +36,10 @@ class LocalControl:
         if error := answer.get("error"):
             raise AirspaceError(error["message"], fix=error["fix"])
         return answer
+
+    def settle(self, places: Sequence[TeamPlace]) -> None:
+        """As the platform does for an ordinary user, who has no users to make."""
+        settle(self.layout, "0a0a0a", places, None, walls=True)
 
     def ring(self, bundle: str) -> None:
         """Remember it."""

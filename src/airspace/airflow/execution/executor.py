@@ -63,7 +63,6 @@ class TeamExecutor(BaseExecutor):
         self._served: dict[str, None] = {}
         self._kept: deque[Any] = deque(maxlen=200)
         self._busy = False
-        _warm()
 
     # --- handing out ---------------------------------------------------------------------------------------------
 
@@ -219,17 +218,6 @@ class TeamExecutor(BaseExecutor):
         os.environ.pop("_AIRFLOW_PROCESS_CONTEXT", None)
         worker.serve(link, self._server, self._layout, self._presence)
         del pools
-
-
-def _warm() -> None:
-    """Import now what every task would otherwise import after the fork."""
-    import airflow.dag_processing.dagbag
-    import airflow.providers.standard.decorators.python
-    import airflow.providers.standard.operators.python
-    import airflow.sdk.execution_time.callback_supervisor  # noqa: F401
-    from airflow.sdk.listener import get_listener_manager
-
-    get_listener_manager()
 
 
 def _no_team(bundle: str) -> str:

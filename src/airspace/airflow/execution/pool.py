@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from airspace.airflow.child_process import close_descriptors, ending, kill_group, open_descriptors, reap
+from airspace.airflow.child_process import close_descriptors, ending, open_descriptors, reap
+from airspace.airflow.execution.supervision import KILL
 from airspace.airflow.execution.worker import Job
 from airspace.platform import bells
 
@@ -31,7 +32,6 @@ class Worker:
     pidfd: int
     link: socket.socket
     job: Job | None = None
-    child: int | None = None
     revoked: bool = False
     jobs: int = 0
     idle_since: float = 0.0
@@ -73,7 +73,7 @@ class WorkerPool:
         """Give a job to an idle worker, or to a new one."""
         while True:
             worker = self._idle() or self._start()
-            worker.job, worker.child, worker.revoked = job, None, False
+            worker.job, worker.revoked = job, False
             try:
                 worker.link.sendall(job.encode())
             except OSError:  # it died since; its end will be noticed, the job was never begun
@@ -129,7 +129,8 @@ class WorkerPool:
                 os.kill(worker.pid, signal.SIGTERM)
         ended = self._await_jobs(time.monotonic() + grace * _CLEANING_UP)
         for worker in self.workers:
-            kill_group(worker.child)
+            if worker.job is not None:
+                os.kill(worker.pid, KILL)
         ended += self._await_jobs(time.monotonic() + grace * (1 - _CLEANING_UP))
         for worker in self.workers:
             os.kill(worker.pid, signal.SIGKILL)
@@ -167,12 +168,11 @@ class WorkerPool:
             line, _, rest = worker.heard.partition(b"\n")
             worker.heard = bytearray(rest)
             message = json.loads(line)
-            worker.child = message.get("child", worker.child)
             if "done" in message and worker.job is not None:
                 yield from self._over(worker, None if message["done"] else str(message.get("reason")))
 
     def _over(self, worker: Worker, reason: str | None) -> Iterator[Ended]:
-        job, worker.job, worker.child, worker.idle_since = worker.job, None, None, time.monotonic()
+        job, worker.job, worker.idle_since = worker.job, None, time.monotonic()
         if job is not None and not worker.revoked:
             yield Ended(job.team, job.workload.key, job.workload, reason)
 
@@ -180,7 +180,6 @@ class WorkerPool:
         yield from list(self._listen(worker))  # what it said before
         code = reap(worker.pid)
         if worker.job is not None:
-            kill_group(worker.child)
             yield from self._over(worker, f"the process that supervised it {ending(code)}")
         self._forget(worker)
 
@@ -233,8 +232,9 @@ class WorkerPool:
 
     def _in_child(self, link: socket.socket) -> NoReturn:
         try:
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGUSR2):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
+            signal.signal(KILL, signal.SIG_IGN)
             # The scheduler's connections and the other workers' links. Their objects stay referenced by the stack
             # below, so nothing closes a number that was given out again.
             close_descriptors(open_descriptors() - {link.fileno()})

@@ -1,44 +1,141 @@
-"""Supervising one task instance: Airflow's own supervisor, with a team around its child.
+"""Supervising one task instance: Airflow's own supervisor, with the team's sandbox around its child.
 
-Airflow's ``supervise_task`` does the same with a client of its own each time and picks a coordinator by the task's
-queue, which the task's author chooses. Here there is one place where a task's process begins, ``start_child``.
+Airflow's ``supervise_task`` does the same with a client of its own each time, picks a coordinator by the task's queue,
+which the task's author chooses, and forks. Here there is one place where a task's process begins, ``start_child``, and
+it begins in the team's sandbox or not at all.
 """
 
 from __future__ import annotations
 
+import enum
 import os
 import selectors
-import sys
-from collections.abc import Callable
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 from typing import Any
 
 import attrs
 from airflow.executors.workloads import ExecuteTask
-from airflow.listeners import hookimpl
 from airflow.sdk._shared.secrets_masker import reset_secrets_masker
 from airflow.sdk.api.client import BearerAuth, Client
-from airflow.sdk.execution_time import supervisor, task_runner
-from airflow.sdk.listener import get_listener_manager
-from setproctitle import setproctitle
+from airflow.sdk.execution_time import supervisor
 
-from airspace.airflow.child_process import PidFd, close_descriptors, die_with, gone_handler, open_descriptors
+from airspace.airflow.child_process import gone_handler
+from airspace.sandbox import client as sandbox
+from airspace.sandbox.client import Child
+
+KIND = "task"
+KILL = signal.SIGUSR2  # to a supervisor: end the task's process now, and store what became of it
+_Ended = enum.IntEnum("_Ended", {number.name: -number for number in signal.Signals})  # type: ignore[misc]
+
+
+class _Tracker(supervisor.ProcessTracker):
+    """A child in a sandbox, as Airflow's supervisor follows processes."""
+
+    ProcessNotFound = ProcessLookupError
+    TimeoutExpired = TimeoutError
+
+    def __init__(self, child: Child, is_settled: Callable[[], bool]) -> None:
+        self._child = child
+        self._is_settled = is_settled
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def send_signal(self, s: signal.Signals) -> None:
+        self._child.signal(s)
+
+    def wait(self, timeout: float | None) -> int:
+        code = self._child.wait(timeout)
+        if self._child.lost and self._is_settled():  # nobody saw how it ended, but it said what became of it
+            return 0
+        return _Ended(code) if code < 0 and code in set(_Ended) else code
+
+
+class _Watched:
+    """A descriptor to select on that stays its owner's."""
+
+    def __init__(self, descriptor: Any) -> None:
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        return self._descriptor if isinstance(self._descriptor, int) else int(self._descriptor.fileno())
+
+    def close(self) -> None:
+        """Not ours to close."""
 
 
 @attrs.define(kw_only=True)
 class TaskProcess(supervisor.ActivitySubprocess):
-    """A task's process. ``on_stored`` is called as soon as the API server knows the task's end."""
+    """A task's process, in its team's sandbox.
 
+    ``on_stored`` is called as soon as the API server knows the task's end.
+    """
+
+    child: Child
     on_stored: Callable[[], None] = attrs.field(default=lambda: None)
 
     @classmethod
-    def start(cls, **kwargs: Any) -> TaskProcess:
-        """Start the child, and watch for its end as well as for its sockets'."""
-        process: TaskProcess = super().start(**kwargs)
+    def start(
+        cls,
+        *,
+        what: Any,
+        dag_rel_path: str | os.PathLike[str],
+        bundle_info: Any,
+        client: Client,
+        logger: Any,
+        sentry_integration: str,
+        launch: Callable[[Sequence[int]], Child],
+        **kwargs: Any,
+    ) -> TaskProcess:
+        """Begin the child. Nothing is forked here: the sandbox's zygote does, with the ends that it is sent.
+
+        :param launch: gets descriptors for requests, stdout, stderr and logs
+        """
+        (requests, out, err, logs), theirs = zip(*(socket.socketpair() for _ in range(4)), strict=True)
+        child = launch([end.fileno() for end in theirs])
+        for end in theirs:
+            end.close()
+        process: TaskProcess
+        process = cls(  # type: ignore[call-arg]
+            id=what.id,
+            client=client,
+            pid=child.pid,
+            stdin=requests,
+            child=child,
+            process=_Tracker(child, lambda: process._terminal_state is not None),
+            process_log=logger,
+            start_time=time.monotonic(),
+            **kwargs,
+        )
+        process._register_pipe_readers(out, err, requests, logs, data={})
         handler = gone_handler(process.selector.unregister)
-        process.selector.register(PidFd(process.pid), selectors.EVENT_READ, handler)
+        for descriptor in child.watch():
+            process.selector.register(_Watched(descriptor), selectors.EVENT_READ, handler)
+        process._on_child_started(
+            ti=what, dag_rel_path=dag_rel_path, bundle_info=bundle_info, sentry_integration=sentry_integration
+        )
         return process
+
+    def _monitor_subprocess(self) -> None:
+        # Airflow has just set handlers that signal the child themselves; it is another user's process.
+        signal.signal(signal.SIGTERM, self._forward)
+        signal.signal(signal.SIGINT, self._forward)
+        signal.signal(KILL, lambda *_: self._forward(signal.SIGKILL))
+        try:
+            super()._monitor_subprocess()
+        finally:
+            signal.signal(KILL, signal.SIG_IGN)
+
+    def _forward(self, number: int, _frame: object = None) -> None:
+        with suppress(ProcessLookupError):
+            self.child.signal(number)
 
     def _send_terminal_state_msg(self, msg: Any) -> None:
         super()._send_terminal_state_msg(msg)
@@ -51,12 +148,13 @@ class Assignment:
     """A task instance that a supervisor is to see through.
 
     :param nice: how much its process steps back for others, in Unix's sense
+    :param environment: of the task's process
     """
 
     task: ExecuteTask
     team: str
     nice: int
-    on_started: Callable[[int], None]
+    environment: Mapping[str, str]
     on_stored: Callable[[], None]
 
     @property
@@ -67,61 +165,59 @@ class Assignment:
         return f"airspace task: {self.team} {ti.dag_id}.{ti.task_id}{mapped}"
 
 
-def supervise(assignment: Assignment, client: Client) -> int:
+def supervise(assignment: Assignment, client: Client, run_dir: Path) -> int:
     """Run a task instance to its end and store that; the child's exit code.
 
+    :param run_dir: where the spawner listens
+    :raises SandboxError: it could not be put into its team's sandbox, so nothing of it was run
     :raises Exception: the API server refused the start, or its end could not be stored
     """
     supervisor._make_process_nondumpable()
     client.auth = BearerAuth(assignment.task.token)
     logger, file = supervisor._configure_logging(assignment.task.log_path or "", client)
     reset_secrets_masker()
+    process = None
     try:
-        process = start_child(assignment, client, logger)
-        assignment.on_started(process.pid)
+        process = start_child(assignment, client, logger, run_dir)
         return process.wait()
     except Exception as error:
         logger.error("The task was stopped by its supervisor", error=str(error), error_type=type(error).__name__)
         raise
     finally:
+        if process is not None:
+            process.child.close()
         file.close()
 
 
-def start_child(assignment: Assignment, client: Client, logger: Any) -> TaskProcess:
-    """Begin the process that runs the team's code. Its environment is the caller's, which is the team's already."""
+def start_child(assignment: Assignment, client: Client, logger: Any, run_dir: Path) -> TaskProcess:
+    """Begin the process that runs the team's code, in the team's sandbox."""
     task = assignment.task
-    target = partial(_run_task, assignment, os.getpid(), open_descriptors())
-    return TaskProcess.start(
-        what=task.ti,
-        dag_rel_path=task.dag_rel_path,
-        bundle_info=task.bundle_info,
-        client=client,
-        logger=logger,
-        sentry_integration=task.sentry_integration,
-        subprocess_logs_to_stdout=False,
-        target=target,
-        on_stored=assignment.on_stored,
-    )
+    work = {
+        "kind": KIND,
+        "title": assignment.title,
+        "nice": assignment.nice,
+        "environment": dict(assignment.environment),
+        "details": {},
+    }
+    children: list[Child] = []
 
+    def launch(streams: Sequence[int]) -> Child:
+        children.append(sandbox.run(run_dir, assignment.team, work, streams))
+        return children[-1]
 
-def _run_task(assignment: Assignment, parent: int, inherited: frozenset[int]) -> None:
-    die_with(parent)
-    os.nice(assignment.nice)
-    # The supervisor's link, its connection to the API server and the log file: the objects that own them live on the
-    # stack below and are never used again, because this process ends without returning to it.
-    close_descriptors(inherited)
-    # Bytecode is recognised by its source's time, and the fetcher keeps the times that a team's files came with.
-    sys.dont_write_bytecode = True
-    get_listener_manager().add_listener(_Title(assignment.title))
-    task_runner.main()
-
-
-class _Title:
-    """Airflow names the process by the task instance's id; we come right after it."""
-
-    def __init__(self, title: str) -> None:
-        self._title = title
-
-    @hookimpl
-    def on_starting(self, component: Any) -> None:  # noqa: ARG002  # the hook's signature
-        setproctitle(self._title)
+    try:
+        return TaskProcess.start(
+            what=task.ti,
+            dag_rel_path=task.dag_rel_path,
+            bundle_info=task.bundle_info,
+            client=client,
+            logger=logger,
+            sentry_integration=task.sentry_integration,
+            subprocess_logs_to_stdout=False,
+            launch=launch,
+            on_stored=assignment.on_stored,
+        )
+    except BaseException:
+        for child in children:
+            child.close()
+        raise

@@ -12,7 +12,6 @@ import os
 import signal
 import socket
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
@@ -27,8 +26,9 @@ from setproctitle import setproctitle
 from airspace.airflow.execution import supervision
 from airspace.airflow.execution.presence import TaskPresence
 from airspace.airflow.guard.presence import PresenceCheck
-from airspace.airflow.team_environment import environment, team_environment
+from airspace.airflow.team_environment import team_environment
 from airspace.model.home import HomeLayout
+from airspace.platform import bells
 
 log = structlog.get_logger(logger_name=__name__)
 
@@ -78,6 +78,7 @@ class Work:
 def serve(link: socket.socket, server: str, layout: HomeLayout, presence: TaskPresence) -> NoReturn:
     """Work until the executor closes the link."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(supervision.KILL, signal.SIG_IGN)  # between two tasks there is nothing to end
     limits = httpx.Limits(max_keepalive_connections=1, max_connections=10)
     # One client for all jobs: a new connection and TLS context for each costs as much as a small task.
     client = Client(base_url=server, limits=limits, token="")
@@ -92,10 +93,8 @@ def serve(link: socket.socket, server: str, layout: HomeLayout, presence: TaskPr
 
 def _do(job: Job, work: Work) -> None:
     setproctitle(f"airspace supervisor: {job.team} {job.workload.display_name}")
-    values = team_environment(work.layout, job.workload.bundle_info.name, job.team, dict(os.environ))
     try:
-        with environment(values):
-            _run(job, work)
+        _run(job, work)
     except Exception as error:  # the door of the process: whatever went wrong is told to the executor
         log.exception("The workload failed", workload=job.workload.display_name)
         work.say(done=False, reason=f"{type(error).__name__}: {error}"[:2000])
@@ -107,10 +106,10 @@ def _run(job: Job, work: Work) -> None:
     work.check_guard()
     if not isinstance(job.workload, workloads.ExecuteTask):  # Airflow would run it right here, beside the tokens
         raise TypeError(f"{type(job.workload).__name__} is not a task, and nothing else is run")
-    started: Callable[[int], None] = lambda pid: work.say(child=pid)  # noqa: E731
-    assignment = supervision.Assignment(job.workload, job.team, job.nice, started, partial(work.say, stored=True))
+    values = team_environment(work.layout, job.workload.bundle_info.name, job.team, dict(os.environ))
+    assignment = supervision.Assignment(job.workload, job.team, job.nice, values, partial(work.say, stored=True))
     with work.presence.hold(str(job.workload.ti.id), job.team):
-        supervision.supervise(assignment, work.client)
+        supervision.supervise(assignment, work.client, bells.run_dir())
 
 
 def _receive(link: socket.socket) -> bytes | None:

@@ -4,17 +4,21 @@ Nothing here opens the permissions of a folder that is not ours: where the user 
 by path, it gets a mount namespace in which it can.
 """
 
-from airspace.backends.accounts.privileges import drop_prefix, root_prefix, unreachable
-from airspace.backends.accounts.users import Account, AccountError, create, delete, find, me
+from airspace.backends.accounts.privileges import FETCHER, SPAWNER, drop_prefix, root_prefix, unreachable
+from airspace.backends.accounts.users import Account, AccountError, create, create_numbered, delete, find, is_taken, me
 from airspace.backends.accounts.view import view_prefix
 
 __all__ = [
+    "FETCHER",
+    "SPAWNER",
     "Account",
     "AccountError",
     "create",
+    "create_numbered",
     "delete",
     "drop_prefix",
     "find",
+    "is_taken",
     "me",
     "root_prefix",
     "unreachable",

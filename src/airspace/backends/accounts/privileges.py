@@ -10,7 +10,12 @@ from pathlib import Path
 from airspace.backends.accounts.users import Account, AccountError
 
 # What the fetcher needs of root: to read every team's source folder and to write the home's, whoever owns them.
-_FETCHER_CAPABILITIES = ("dac_override", "dac_read_search", "chown", "fowner")
+FETCHER = ("dac_override", "dac_read_search", "chown", "fowner")
+# What the spawner needs: to build sandboxes, to enter them as the team's user, to end what runs in them.
+SPAWNER = (
+    "dac_override", "dac_read_search", "chown", "fowner", "kill", "setuid", "setgid", "setpcap", "sys_admin",
+    "sys_chroot", "sys_ptrace", "net_admin",
+)  # fmt: skip
 
 
 def drop_prefix(account: Account | None, *, on_parent_death: str = "TERM") -> tuple[str, ...]:
@@ -37,12 +42,12 @@ def drop_prefix(account: Account | None, *, on_parent_death: str = "TERM") -> tu
     )
 
 
-def root_prefix() -> tuple[str, ...]:
-    """Stay root, but only as far as the fetcher needs it."""
+def root_prefix(capabilities: Iterable[str]) -> tuple[str, ...]:
+    """Stay root, but only as far as these capabilities go."""
     path = shutil.which("setpriv")
     if path is None:
         raise AccountError("setpriv is needed to give up root's rights", fix="apt-get install util-linux")
-    kept = ",".join(f"+{name}" for name in _FETCHER_CAPABILITIES)
+    kept = ",".join(f"+{name}" for name in capabilities)
     return (path, "--no-new-privs", "--inh-caps=-all", f"--bounding-set=-all,{kept}", "--pdeathsig=TERM", "--")
 
 

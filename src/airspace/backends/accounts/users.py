@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import grp
 import os
 import pwd
 import shutil
@@ -62,6 +64,54 @@ def create(name: str) -> Account:
     raise AssertionError
 
 
+def create_numbered(name: str, uid: int, comment: str) -> Account:
+    """Make a user with this number for both itself and its group; fine if it exists so.
+
+    :raises AccountError: the name or the number is somebody else's
+    """
+    found = find(name)
+    if found is None:
+        numbers = ("--uid", str(uid), "--key", f"UID_MAX={uid}", "--key", f"GID_MAX={uid}")
+        _group(name, uid)
+        for attempt in range(_ATTEMPTS):
+            try:
+                _tool("useradd", *numbers, "--gid", str(uid), "--no-create-home", "--no-log-init", "--home-dir",
+                      "/nonexistent", "--shell", _nologin(), "--comment", f"Airspace team {comment}", name)  # fmt: skip
+                break
+            except AccountError:  # another home's useradd holds the lock
+                if find(name) is not None:
+                    break
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                time.sleep(0.3)
+        found = find(name)
+    if found is None or (found.uid, found.gid) != (uid, uid):
+        raise AccountError(f"user {name} is not number {uid}", fix=f"getent passwd {name}")
+    return found
+
+
+def _group(name: str, gid: int) -> None:
+    for attempt in range(_ATTEMPTS):
+        with contextlib.suppress(KeyError):
+            if grp.getgrnam(name).gr_gid == gid:
+                return
+        try:
+            _tool("groupadd", "--gid", str(gid), name)
+        except AccountError:
+            if attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(0.3)
+
+
+def is_taken(number: int) -> bool:
+    """Whether a user or a group has this number."""
+    for look in (pwd.getpwuid, grp.getgrgid):
+        with contextlib.suppress(KeyError):
+            look(number)
+            return True
+    return False
+
+
 def _add(name: str) -> Account:
     _tool("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent",
           "--shell", _nologin(), "--comment", "Airspace", name)  # fmt: skip
@@ -72,9 +122,12 @@ def _add(name: str) -> Account:
 
 
 def delete(name: str) -> None:
-    """Remove a user made by :func:`create`; fine if there is none."""
+    """Remove a user made by :func:`create` or :func:`create_numbered`; fine if there is none."""
     if find(name) is not None:
         _tool("userdel", name)
+    with contextlib.suppress(KeyError):
+        grp.getgrnam(name)
+        _tool("groupdel", name)
 
 
 def _nologin() -> str:

@@ -1,0 +1,57 @@
+"""Whether this machine can hold sandboxes, and what to tell people about how far teams are kept apart."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from tempfile import mkdtemp
+
+from airspace.model.errors import AirspaceError
+from airspace.model.home import HomeLayout
+from airspace.platform.home import NONE
+from airspace.sandbox import bubblewrap
+from airspace.sandbox.kernel import SeccompFilter
+from airspace.sandbox.spec import TeamPlace, sandbox_spec
+
+_TEST_UID = 65534  # nobody: it is only built for, nothing is run as it
+
+_SANDBOXED = (
+    "isolation: sandbox - every task runs in its team's sandbox{users}. Dag files are still read and triggers still "
+    "run outside of them, as the platform's own user: let only people write Dags whom you trust with the platform."
+)
+_ONE_USER = (
+    ", with one Unix user for all teams because root did not start the platform: between them are only the"
+    " namespaces of the kernel"
+)
+_NOT_ISOLATED = (
+    "isolation: none - chosen by name: the code of all teams runs as the same Unix user, so a team's code can read and "
+    "change what belongs to other teams and to the platform. Run only code that you trust."
+)
+
+
+def sentence(isolation: str, *, as_root: bool) -> str:
+    """How far the teams' code is kept apart, in plain words."""
+    return _NOT_ISOLATED if isolation == NONE else _SANDBOXED.format(users="" if as_root else _ONE_USER)
+
+
+def check(layout: HomeLayout, as_root: bool) -> None:
+    """Build a sandbox and take it down again.
+
+    :raises AirspaceError: that does not work here; nothing is started without sandboxes unless somebody says so
+    """
+    trial = HomeLayout(Path(mkdtemp(prefix="airspace-trial-")))
+    try:
+        SeccompFilter()
+        place = TeamPlace("trial", "trial", *((_TEST_UID, _TEST_UID) if as_root else (None, None)))
+        for folder in (trial.bundles / "trial", trial.storage / "trial" / "published"):
+            folder.mkdir(parents=True)
+        bubblewrap.build(sandbox_spec(trial, place, (), (layout.team_airflow,))).remove()
+    except (AirspaceError, OSError) as error:
+        said = error.message if isinstance(error, AirspaceError) else str(error)
+        first = f"{error.fix}, " if isinstance(error, AirspaceError) and error.fix != "airspace doctor" else ""
+        raise AirspaceError(
+            f"this machine cannot hold sandboxes: {said}",
+            fix=f"{first}airspace doctor; or, if you trust every team's code: airspace up --isolation none",
+        ) from None
+    finally:
+        shutil.rmtree(trial.root, ignore_errors=True)

@@ -1,0 +1,523 @@
+"""The spawner: ``python -m airspace.sandbox.spawner``. It alone may start sandboxes and end what runs in them.
+
+Supervisors ask it over one socket: run this in that team's sandbox. It looks the team up in ``sandboxes.json``, which
+only the home's owner writes, has the sandbox built if there is none, and hands the work to the team's zygote. The
+connection stays open as a lease: when the supervisor is gone, so is the work. Of zygotes it reads nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from airspace.model.home import HomeLayout, home_root
+from airspace.sandbox import bubblewrap, cgroups
+from airspace.sandbox.bubblewrap import SandboxError, Walls
+from airspace.sandbox.cgroups import Cgroups, Group
+from airspace.sandbox.entering import Entry
+from airspace.sandbox.messages import SOCKET, Packet, host_pid, receive, send
+from airspace.sandbox.spec import HOME, Limits, SandboxSpec, TeamPlace, read_places, sandbox_spec
+
+log = logging.getLogger("airspace.spawner")
+
+KEEP_IDLE = 60.0  # a sandbox without work; a new one takes a fraction of a second
+KEEP_WARM = 64  # idle sandboxes at most: the longest idle one goes first
+TEMPLATE_AGE = 6 * 3600.0
+_TEMPLATE_SECONDS = 60.0
+_ENTER_SECONDS = 10.0
+_CREDENTIALS = struct.Struct("3i")
+_KEPT = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "PYTHONUNBUFFERED",
+    "PYTHONDONTWRITEBYTECODE",
+    "MALLOC_ARENA_MAX",
+    "AIRSPACE_PLATFORM",
+)
+TEMPLATE = (sys.executable, "-m", "airspace.airflow.sandboxed")
+
+
+@dataclass
+class Sandbox:
+    """One team's sandbox. ``retired`` ones finish what they have and are removed."""
+
+    spec: SandboxSpec
+    walls: Walls | None
+    group: Group
+    inbox: socket.socket | None = None
+    leases: int = 0
+    retired: bool = False
+    idle_since: float = field(default_factory=time.monotonic)
+    number: int = 0
+
+
+@dataclass
+class Lease:
+    """A supervisor's connection, and what it is for."""
+
+    link: socket.socket
+    sandbox: Sandbox | None = None
+    child: int = -1
+    """A pidfd of the work."""
+    pid: int = -1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the spawner is started with.
+
+    :param walls: False: without sandboxes, which somebody chose by name
+    :param clients: Unix users that may ask
+    :param code: folders and files that team code reads: interpreter, packages, settings
+    :param control: user and group that work runs as without walls, when root
+    """
+
+    layout: HomeLayout
+    run: Path
+    name: str
+    walls: bool
+    clients: frozenset[int]
+    code: tuple[Path, ...]
+    control: tuple[int, int] | None
+    template: tuple[str, ...] = TEMPLATE
+
+
+class Template:
+    """The warm interpreter that zygotes are forked from; started when first needed, renewed when old."""
+
+    def __init__(self, command: Sequence[str], environment: dict[str, str]) -> None:
+        self._command, self._environment = command, environment
+        self._process: subprocess.Popen[bytes] | None = None
+        self._link: socket.socket | None = None
+        self._warm = False
+        self._born = 0.0
+
+    def start(self) -> socket.socket:
+        """Begin to warm one up, if there is none; does not wait. The link to it."""
+        if self._link is not None and self._process is not None and self._process.poll() is None:
+            return self._link
+        self.stop()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._process = subprocess.Popen(
+            [*self._command, str(theirs.fileno())], pass_fds=(theirs.fileno(),), env=self._environment, cwd="/",
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        theirs.close()
+        self._link, self._warm, self._born = ours, False, time.monotonic()
+        return ours
+
+    def fork(self, entry: Entry, descriptors: Sequence[int]) -> None:
+        """Have a zygote made.
+
+        :raises SandboxError: there is no template
+        """
+        if time.monotonic() - self._born > TEMPLATE_AGE:
+            self.stop()
+        link = self.start()
+        if not self._warm:
+            link.settimeout(_TEMPLATE_SECONDS)
+            try:
+                self._warm = link.recv(16) == b"warm"
+            except OSError:
+                self._warm = False
+            if not self._warm:
+                self.stop()
+                raise SandboxError(
+                    "the template of sandboxes does not start", fix="less $AIRSPACE_HOME/logs/spawner.log"
+                )
+        try:
+            send(link, asdict(entry), descriptors)
+        except OSError as error:
+            self.stop()
+            raise SandboxError(f"the template of sandboxes is gone: {error}", fix="try again") from None
+
+    def stop(self) -> None:
+        """End it; what it forked goes on."""
+        if self._link is not None:
+            self._link.close()
+        if self._process is not None:
+            with contextlib.suppress(OSError):
+                self._process.kill()
+            self._process.wait()
+        self._process = self._link = None
+
+
+class Spawner:
+    """The loop."""
+
+    def __init__(self, settings: Settings, environment: dict[str, str]) -> None:
+        self._settings = settings
+        self._template = Template(settings.template, environment)
+        self._cgroups = cgroups.find(settings.name) if settings.walls else Cgroups({}, 1)
+        self._places: dict[str, TeamPlace] = {}
+        self._stamp: tuple[int, int, int] | None = None
+        self._current: dict[str, Sandbox] = {}
+        self._all: list[Sandbox] = []
+        self._leases: dict[int, Lease] = {}
+        self._by_inbox: dict[int, Sandbox] = {}
+        self._poll = select.poll()
+        self._stopping = False
+        self._count = 0
+        self._woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._poll.register(self._woken, select.POLLIN)
+        self._listener = self._listen()
+
+    def stop(self) -> None:
+        """End the loop; safe in a signal handler."""
+        self._stopping = True
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake, b"!")
+
+    def run(self) -> None:
+        """Until stopped; then no sandbox is left."""
+        self._template.start()
+        try:
+            while not self._stopping:
+                for descriptor, _ in self._wait():
+                    self._turn(descriptor)
+                self._tidy()
+        finally:
+            self._close()
+
+    def _wait(self) -> list[tuple[int, int]]:
+        with contextlib.suppress(InterruptedError):
+            return self._poll.poll(1000 if self._all else 5000)
+        return []
+
+    def _turn(self, descriptor: int) -> None:
+        if descriptor == self._listener.fileno():
+            self._accept()
+        elif descriptor in self._leases:
+            self._serve(self._leases[descriptor])
+        elif descriptor in self._by_inbox:  # nothing is ever read from a zygote: this is its end
+            self._zygote_ended(self._by_inbox[descriptor])
+
+    # --- supervisors ---------------------------------------------------------------------------------------------
+
+    def _listen(self) -> socket.socket:
+        path = self._settings.run / SOCKET
+        path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener.bind(str(path))
+        if self._settings.control is not None and os.getuid() == 0:
+            os.chown(path, *self._settings.control)
+        path.chmod(0o600)
+        listener.listen(512)
+        listener.setblocking(False)
+        self._poll.register(listener, select.POLLIN)
+        return listener
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                link, _ = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:  # out of descriptors: the next round may have some
+                log.error("A supervisor could not be let in: %s", error)
+                return
+            _, uid, _ = _CREDENTIALS.unpack(link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+            if uid not in self._settings.clients:
+                log.warning("User %d has nothing to ask here", uid)
+                link.close()
+                continue
+            link.setblocking(False)
+            self._leases[link.fileno()] = Lease(link)
+            self._poll.register(link, select.POLLIN)
+
+    def _serve(self, lease: Lease) -> None:
+        try:
+            packet = receive(lease.link)
+        except BlockingIOError:
+            return
+        except (ValueError, OSError) as error:
+            log.warning("A supervisor said something that is no message: %s", error)
+            packet = None
+        if packet is None:
+            self._end_lease(lease)
+            return
+        try:
+            self._obey(lease, packet)
+        except SandboxError as error:
+            log.warning("%s", error.message)
+            self._answer(lease, {"error": error.message, "fix": error.fix})
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            log.exception("What a supervisor asked for could not be done")
+            self._answer(lease, {"error": f"{type(error).__name__}: {error}", "fix": "airspace doctor"})
+        finally:
+            packet.close()
+
+    def _obey(self, lease: Lease, packet: Packet) -> None:
+        if "team" in packet.body:
+            self._run_work(lease, packet)
+        elif "child" in packet.body:
+            self._adopt(lease, packet)
+        elif "signal" in packet.body:
+            self._signal(lease, int(packet.body["signal"]))
+
+    def _answer(self, lease: Lease, body: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):
+            send(lease.link, body)
+
+    def _run_work(self, lease: Lease, packet: Packet) -> None:
+        if lease.sandbox is not None:
+            raise ValueError("one lease, one piece of work")
+        sandbox = self._sandbox(str(packet.body["team"]))
+        for attempt in (1, 2):
+            inbox = sandbox.inbox or self._make_zygote(sandbox)
+            try:
+                send(inbox, packet.body["work"], packet.descriptors)
+                break
+            except BlockingIOError:  # it has not taken what is there already; nothing here waits for it
+                self._answer(lease, {"busy": True})
+                return
+            except OSError:  # it died, and nothing of this was begun
+                self._zygote_ended(sandbox)
+                if attempt == 2:
+                    raise SandboxError(
+                        f"the zygote of {sandbox.spec.team} ends at once", fix="airspace doctor"
+                    ) from None
+        lease.sandbox = sandbox
+        sandbox.leases += 1
+        self._answer(lease, {"taken": True})
+
+    def _adopt(self, lease: Lease, packet: Packet) -> None:
+        """The supervisor shows the process that its zygote gave it; only one of that sandbox's can be ended later."""
+        pidfd = packet.descriptors.pop(0)
+        try:
+            pid = host_pid(pidfd)
+            if lease.sandbox is None or lease.child >= 0 or not self._is_inside(pid, lease.sandbox):
+                raise ValueError("that is no process of this sandbox")
+        except (OSError, ValueError):
+            os.close(pidfd)
+            return  # it has ended already, or there is nothing that we would signal
+        lease.child, lease.pid = pidfd, pid
+
+    def _is_inside(self, pid: int, sandbox: Sandbox) -> bool:
+        if sandbox.walls is None:
+            return Path(f"/proc/{pid}").stat().st_uid == (self._settings.control or (os.getuid(),))[0]
+        return Path(f"/proc/{pid}/ns/pid").stat().st_ino == sandbox.walls.namespace()
+
+    def _signal(self, lease: Lease, number: int) -> None:
+        """To the work's whole process group; the descriptor says that its leader is still the same process."""
+        if lease.child < 0:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            signal.pidfd_send_signal(lease.child, 0)
+            if os.getpgid(lease.pid) == lease.pid:
+                os.killpg(lease.pid, number)
+            else:
+                signal.pidfd_send_signal(lease.child, number)
+
+    def _end_lease(self, lease: Lease) -> None:
+        """The supervisor is done, or dead: its work ends with it."""
+        self._leases.pop(lease.link.fileno(), None)
+        self._poll.unregister(lease.link)
+        lease.link.close()
+        if lease.child >= 0:
+            self._signal(lease, signal.SIGKILL)
+            os.close(lease.child)
+        if lease.sandbox is not None:
+            lease.sandbox.leases -= 1
+            lease.sandbox.idle_since = time.monotonic()
+
+    # --- sandboxes -----------------------------------------------------------------------------------------------
+
+    def _sandbox(self, team: str) -> Sandbox:
+        self._read_places()
+        place = self._places.get(team)
+        if place is None:
+            raise SandboxError(f"no place was made for team {team!r} on this machine", fix="airspace apply")
+        spec = sandbox_spec(self._settings.layout, place, self._places.values(), self._settings.code)
+        current = self._current.get(team)
+        if current is not None and (current.spec.fingerprint != spec.fingerprint or not _stands(current)):
+            current.retired = True
+            current = None
+        if current is None:
+            current = self._current[team] = self._build(spec)
+            self._all.append(current)
+        return current
+
+    def _build(self, spec: SandboxSpec) -> Sandbox:
+        started = time.monotonic()
+        self._count += 1
+        limits = replace(spec.limits, memory=spec.limits.memory or _most_memory())
+        group = self._cgroups.make(f"{spec.team}.{self._count}", limits)
+        try:
+            walls = bubblewrap.build(spec) if self._settings.walls else None
+        except BaseException:
+            group.remove()
+            raise
+        log.info("%s: a sandbox after %.0f ms", spec.team, (time.monotonic() - started) * 1000)
+        return Sandbox(spec, walls, group, number=self._count)
+
+    def _make_zygote(self, sandbox: Sandbox) -> socket.socket:
+        started = time.monotonic()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        status, status_end = os.pipe2(os.O_CLOEXEC)
+        procs = sandbox.group.open_procs()
+        walls = sandbox.walls.pidfd if sandbox.walls else os.open("/dev/null", os.O_RDONLY)
+        try:
+            self._template.fork(self._entry(sandbox), [walls, theirs.fileno(), status_end, *procs])
+            theirs.close()
+            os.close(status_end)
+            status_end = -1
+            said = _read_all(status, _ENTER_SECONDS)
+        finally:
+            theirs.close()
+            for descriptor in (status, status_end, *procs, *(() if sandbox.walls else (walls,))):
+                if descriptor >= 0:
+                    os.close(descriptor)
+        if said != "ready":
+            ours.close()
+            self._retire(sandbox)
+            raise SandboxError(
+                f"the sandbox of {sandbox.spec.team} could not be entered: {said or 'no answer'}", fix="airspace doctor"
+            )
+        ours.setblocking(False)
+        sandbox.inbox = ours
+        self._by_inbox[ours.fileno()] = sandbox
+        self._poll.register(ours, 0)  # only its end
+        log.info("%s: a zygote after %.0f ms", sandbox.spec.team, (time.monotonic() - started) * 1000)
+        return ours
+
+    def _entry(self, sandbox: Sandbox) -> Entry:
+        spec = sandbox.spec
+        if sandbox.walls is None:
+            uid, gid = self._settings.control or (None, None)
+            return Entry(spec.team, uid, gid, spec.user, str(self._settings.layout.airflow), False, Limits())
+        return Entry(spec.team, spec.uid, spec.gid, spec.user, str(HOME), True, spec.limits)
+
+    def _zygote_ended(self, sandbox: Sandbox) -> None:
+        """What it was doing goes on in the sandbox, where another one can be put."""
+        if sandbox.inbox is not None:
+            self._by_inbox.pop(sandbox.inbox.fileno(), None)
+            with contextlib.suppress(KeyError):
+                self._poll.unregister(sandbox.inbox)
+            sandbox.inbox.close()
+            sandbox.inbox = None
+
+    def _retire(self, sandbox: Sandbox) -> None:
+        sandbox.retired = True
+        if self._current.get(sandbox.spec.team) is sandbox:
+            del self._current[sandbox.spec.team]
+
+    def _tidy(self) -> None:
+        """Remove what is idle, retired or fallen."""
+        now = time.monotonic()
+        idle = sorted((box for box in self._all if box.leases == 0), key=lambda box: box.idle_since, reverse=True)
+        for position, sandbox in enumerate(idle):
+            if sandbox.retired or position >= KEEP_WARM or now - sandbox.idle_since > KEEP_IDLE:
+                self._remove(sandbox)
+        for sandbox in [box for box in self._all if not _stands(box)]:
+            self._remove(sandbox)
+
+    def _remove(self, sandbox: Sandbox) -> None:
+        self._retire(sandbox)
+        self._zygote_ended(sandbox)
+        if sandbox.walls is not None:
+            sandbox.walls.remove()
+        sandbox.group.remove()
+        self._all.remove(sandbox)
+        log.info("%s: a sandbox is gone", sandbox.spec.team)
+
+    def _close(self) -> None:
+        for lease in list(self._leases.values()):
+            self._end_lease(lease)
+        for sandbox in list(self._all):
+            self._remove(sandbox)
+        self._template.stop()
+        self._cgroups.remove()
+        self._listener.close()
+        (self._settings.run / SOCKET).unlink(missing_ok=True)
+
+    def _read_places(self) -> None:
+        """Follow ``sandboxes.json``. One that cannot be read changes nothing."""
+        path = self._settings.layout.sandboxes
+        try:
+            found = path.stat()
+            stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
+            if stamp != self._stamp:
+                self._places = read_places(path.read_text(encoding="utf-8"))
+                self._stamp = stamp
+        except FileNotFoundError:
+            self._places = {}
+        except (OSError, ValueError) as error:
+            log.error("%s cannot be read, the teams stay as they are: %s", path, error)
+
+
+def _stands(sandbox: Sandbox) -> bool:
+    return sandbox.walls is None or sandbox.walls.alive
+
+
+def _read_all(descriptor: int, seconds: float) -> str:
+    """Everything until the other side is closed; what came until then when that takes too long."""
+    said, deadline = bytearray(), time.monotonic() + seconds
+    while True:
+        readable, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
+        data = os.read(descriptor, 4096) if readable else b""
+        if not data:
+            return said.decode(errors="replace")
+        said += data
+
+
+def _most_memory() -> int:
+    """For a team without a limit of its own: what leaves the platform some to answer with."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return total * 3 // 4
+
+
+def code_folders(layout: HomeLayout) -> tuple[Path, ...]:
+    """What team code is shown of the interpreter, the packages and their settings: each folder once."""
+    found = [Path(entry) for entry in sys.path if entry and Path(entry).is_dir()]
+    found += [Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).parent, layout.team_airflow]
+    kept: list[Path] = []
+    for path in sorted({*found, *(path.resolve() for path in found)} - {Path("/")}):
+        if not any(above == path or above in path.parents for above in kept):
+            kept.append(path)
+    return tuple(kept)
+
+
+def team_environment(layout: HomeLayout, base: Mapping[str, str]) -> dict[str, str]:
+    """What the template is started with: nothing that a team may not know."""
+    kept = {key: base[key] for key in _KEPT if key in base}
+    # Airflow opens a database when it is imported; in a child it is taken away again before any code of a team's runs.
+    return {**kept, "AIRFLOW_HOME": str(layout.team_airflow), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite://"}
+
+
+def main() -> None:
+    """Run until told to stop: ``spawner {sandbox,none}``."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    layout, run = HomeLayout(home_root()), Path(os.environ["AIRSPACE_RUN"])
+    owner = run.stat()
+    settings = Settings(
+        layout=layout,
+        run=run,
+        name=f"airspace-{os.environ['AIRSPACE_PLATFORM']}",
+        walls=sys.argv[1] != "none",
+        clients=frozenset({os.getuid(), owner.st_uid}),
+        code=code_folders(layout),
+        control=(owner.st_uid, owner.st_gid) if os.getuid() == 0 else None,
+    )
+    spawner = Spawner(settings, team_environment(layout, os.environ))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: spawner.stop())
+    spawner.run()
+
+
+if __name__ == "__main__":
+    main()

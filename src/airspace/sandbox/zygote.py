@@ -1,0 +1,135 @@
+"""A team's zygote: a warm interpreter in the team's sandbox that forks once for each piece of work.
+
+It never held a secret and has nobody's rights but its team's. It says when a child has begun and how it ended, and
+nothing it says is trusted with more. Its children go on when it dies: the spawner sees to them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from airspace.sandbox import kernel
+from airspace.sandbox.entering import Entry
+from airspace.sandbox.messages import receive
+from airspace.sandbox.spec import SCRATCH_FOLDER
+
+EXIT = struct.Struct("!i")
+STREAMS = 4  # requests, stdout, stderr, logs
+_OOM = b"500"  # when memory runs out, the kernel ends teams' work before anything of the platform's
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a child is for.
+
+    :param kind: which of the functions that the template was started with
+    :param streams: descriptors: requests, stdout, stderr, logs
+    """
+
+    kind: str
+    title: str
+    nice: int
+    environment: Mapping[str, str]
+    details: Mapping[str, Any]
+    streams: tuple[int, ...]
+
+
+Runner = Callable[[Work], NoReturn]
+
+
+class Zygote:
+    """The loop.
+
+    :param inbox: work comes in here; when the other side closes it, the zygote ends
+    :param run: what a child does; it never returns
+    """
+
+    def __init__(self, inbox: socket.socket, run: Runner, entry: Entry) -> None:
+        self._inbox = inbox
+        self._run = run
+        self._entry = entry
+        self._children: dict[int, socket.socket] = {}
+        self._ended, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(inbox, selectors.EVENT_READ)
+        self._selector.register(self._ended, selectors.EVENT_READ)
+
+    def serve(self) -> NoReturn:
+        """Until the spawner closes the inbox."""
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj is self._inbox:
+                    self._receive()
+                else:
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(self._ended, 4096)
+            self._reap()
+
+    def _receive(self) -> None:
+        packet = receive(self._inbox)
+        if packet is None:
+            os._exit(0)
+        *streams, control = packet.descriptors
+        body = packet.body
+        work = Work(body["kind"], body["title"], body["nice"], body["environment"], body["details"], tuple(streams))
+        link = socket.socket(fileno=control)
+        pid = os.fork()
+        if pid == 0:
+            self._in_child(work)
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)
+        pidfd = os.pidfd_open(pid)
+        with contextlib.suppress(OSError):
+            socket.send_fds(link, [b"begun"], [pidfd], socket.MSG_NOSIGNAL)
+        os.close(pidfd)
+        for descriptor in streams:
+            os.close(descriptor)
+        self._children[pid] = link
+
+    def _in_child(self, work: Work) -> NoReturn:
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.setpgid(0, 0)
+            kernel.close_all_but(work.streams)
+            kernel.set_dumpable(True)
+            with contextlib.suppress(OSError):
+                Path("/proc/self/oom_score_adj").write_bytes(_OOM)
+            os.nice(work.nice)
+            os.environ.clear()
+            os.environ.update(work.environment)
+            user = self._entry.user
+            os.environ.update(HOME=self._entry.home, USER=user, LOGNAME=user, TMPDIR=str(SCRATCH_FOLDER))
+            self._run(work)
+        finally:
+            os._exit(124)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            with contextlib.suppress(OSError):
+                os.killpg(pid, signal.SIGKILL)  # what a task left behind in its group
+            if link := self._children.pop(pid, None):
+                with contextlib.suppress(OSError):
+                    link.send(EXIT.pack(os.waitstatus_to_exitcode(status)), socket.MSG_NOSIGNAL)
+                link.close()
+            if not self._children and self._entry.walls:
+                # Nothing is running: whatever left its group is nobody's any more. All that this reaches is the team's.
+                with contextlib.suppress(OSError):
+                    os.kill(-1, signal.SIGKILL)

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import airspace
-from benchmarks import bench_access, bench_edits, bench_fair, bench_guard, bench_platform, bench_tasks, machine, report
+from benchmarks import bench_access, bench_edits, bench_fair, bench_guard, bench_platform, bench_wall, machine, report
 from benchmarks.options import RESULTS, Options, say
 
 BENCHMARKS: dict[str, tuple[Callable[[Options], dict[str, Any]], int]] = {
     # name → what measures it, and how often by default
     "platform": (bench_platform.run, 3),
-    "tasks": (bench_tasks.run, 2),
+    "wall": (bench_wall.run, 2),
     "guard": (bench_guard.run, 5),
     "access": (bench_access.run, 3),
     "edits": (bench_edits.run, 5),
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quick", action="store_true", help="one sample each, fewer teams: does it work? Stores nothing"
     )
-    parser.add_argument("--repeats", type=int, help="timed starts (platform) or rounds (tasks) of each side")
+    parser.add_argument("--repeats", type=int, help="timed starts (platform) or rounds (wall) of each side")
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES, help="only these; then nothing is stored")
     parser.add_argument("--teams", nargs="+", type=int, metavar="N", help="idle teams to weigh (0 2 4 10)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON instead of a table")

@@ -128,6 +128,8 @@ class AirflowPeer(Peer):
         dags.write_tiny(self._bundle("all"), "all")
         if self.many_tasks:
             dags.write_tasks(self._bundle("all"))
+            for team in self.teams_now:
+                dags.write_crowd(self._bundle("all"), team)
 
     def folder(self, team: str) -> Path:
         return self._bundle(team)

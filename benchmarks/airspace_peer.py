@@ -30,6 +30,8 @@ class Airspace(Peer):
             self._write_team(team)
         if self.many_tasks:
             dags.write_tasks(self.folder(self.teams_now[0]))
+            for team in self.teams_now:
+                dags.write_crowd(self.folder(team), team)
 
     @property
     def home(self) -> Path:

@@ -43,6 +43,33 @@ with DAG("parallel{count}", schedule=None, is_paused_upon_creation=False, max_ac
 '''
 
 
+_CROWD = '''"""A hundred tasks that do nothing, all at once."""
+
+from airflow.sdk import DAG, task
+
+with DAG("{dag_id}", schedule=None, is_paused_upon_creation=False, max_active_tasks={count}):
+    for number in range({count}):
+
+        @task(task_id=f"step_{{number}}")
+        def nothing():
+            return None
+
+        nothing()
+'''
+CROWD = 100  # tasks of each team
+
+
+def crowd_id(team: str) -> str:
+    """The name of a team's Dag of a hundred tasks."""
+    return f"crowd_{team}"
+
+
+def write_crowd(folder: Path, team: str) -> None:
+    """Write a team's Dag of a hundred tasks."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{crowd_id(team)}.py").write_text(_CROWD.format(dag_id=crowd_id(team), count=CROWD))
+
+
 def tiny_id(team: str) -> str:
     """The name of a team's Dag of one task; Dag names are unique in a deployment."""
     return f"tiny_{team}"

@@ -25,7 +25,7 @@ def table(document: Document) -> str:
     """One benchmark's tables, in Markdown."""
     makers = {
         "platform": _platform,
-        "tasks": _tasks,
+        "wall": _wall,
         "guard": _guard,
         "access": _access,
         "edits": _edits,
@@ -83,12 +83,30 @@ def _used(rows: Document) -> str:
     return ", ".join(f"{teams}: {mb:,.0f} MB" for teams, mb in found.items())
 
 
-def _tasks(document: Document) -> str:
-    lines = _header(["median seconds of a run", "plain", "airspace", "airspace / plain"])
+def _wall(document: Document) -> str:
+    lines = _header(
+        ["seconds", "plain", "airspace", "airspace / plain", "queued → started, median (p95): plain", "airspace"]
+    )
     for key in sorted(key for key, value in document.items() if isinstance(value, dict) and "plain_s" in value):
         row = document[key]
-        lines.append(_row([key, _number(row["plain_s"]), _number(row["airspace_s"]), _number(row["ratio"], "×")]))
+        waits = [_wait(row.get("queued_to_started", {}).get(side)) for side in ("plain", "airspace")]
+        numbers = [_number(row["plain_s"]), _number(row["airspace_s"]), _number(row["ratio"], "×")]
+        lines.append(_row([key, *numbers, *waits]))
+    if found := document.get("sandboxes"):
+        memory = found["pss_mb_by_warm_teams"]
+        cold, warm = (sorted(found[f"{which}_task_queued_to_started_s"]) for which in ("first", "second"))
+        lines += [
+            "",
+            f"A team's first task, with its sandbox built: {cold[len(cold) // 2]:.2f} s from the queue to its start"
+            f" (worst of {len(cold)}: {cold[-1]:.2f}); its second: {warm[len(warm) // 2]:.2f} s."
+            f" Memory of the whole platform: {memory[0]:,.0f} MB with no sandbox, {memory[1]:,.0f} with the first,"
+            f" {memory[-1]:,.0f} with {len(memory) - 1}: {found['mb_a_further_team']} MB for each further team.",
+        ]
     return "\n".join(lines)
+
+
+def _wait(found: Document | None) -> str:
+    return f"{found['median_s']:.2f} ({found['p95_s']:.2f})" if found else "–"
 
 
 def _guard(document: Document) -> str:

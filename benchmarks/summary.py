@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
@@ -17,6 +18,11 @@ def medians(samples: Sequence[Sample], keys: Iterable[str]) -> dict[str, float |
 def middle(values: Sequence[float]) -> float | None:
     """The median to two decimals; None of nothing."""
     return round(median(values), 2) if values else None
+
+
+def p95(values: Sequence[float]) -> float | None:
+    """What 95 of 100 values stay below, to three decimals; None of nothing."""
+    return round(sorted(values)[max(0, math.ceil(len(values) * 0.95) - 1)], 3) if values else None
 
 
 def ratio(ours: float | None, theirs: float | None) -> float | None:

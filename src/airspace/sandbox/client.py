@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ from airspace.sandbox.messages import SOCKET, host_pid, receive, send
 from airspace.sandbox.zygote import EXIT
 
 _BEGIN_SECONDS = 120.0  # the first work of a machine that has just started waits for the template
+_ANSWER_SECONDS = 30.0
 _BUSY = 0.05
 _GONE = -signal.SIGKILL
 
 
-class Child:
-    """A process in a sandbox.
+class SandboxedProcess:
+    """A process in a sandbox: a :class:`airspace.sandbox.ports.Child`.
 
     :param control: readable once it has ended
     """
@@ -92,13 +94,39 @@ class Child:
             self._pidfd = -1
 
 
-def run(folder: Path, team: str, work: Mapping[str, Any], streams: Sequence[int]) -> Child:
-    """Have a team's zygote fork a child for this work; returns when the child exists.
+@dataclass(frozen=True)
+class SpawnerClient:
+    """The sandboxes of this machine, through its spawner: :class:`airspace.sandbox.ports.Sandboxes`.
 
     :param folder: where the spawner's socket is
-    :param streams: descriptors for the child: requests, stdout, stderr, logs
-    :raises SandboxError: it could not be put into the team's sandbox; nothing of it was run
     """
+
+    folder: Path
+
+    def start(self, team: str, work: Mapping[str, Any], streams: Sequence[int]) -> SandboxedProcess:
+        """Have the team's zygote fork a child for this work."""
+        return _start(self.folder, team, work, streams)
+
+    def state(self) -> dict[str, int]:
+        """Team → how many processes run in its sandbox."""
+        return dict(_ask(self.folder, {"state": True})["teams"])
+
+    def stop(self, team: str) -> None:
+        """End everything that runs for a team, and remove its sandbox."""
+        _ask(self.folder, {"stop": team})
+
+
+def _ask(folder: Path, question: Mapping[str, Any]) -> dict[str, Any]:
+    deadline = time.monotonic() + _ANSWER_SECONDS
+    with _connect(folder / SOCKET, deadline) as link:
+        send(link, question)
+        answer = _answer(link, deadline)
+    if "error" in answer:
+        raise SandboxError(answer["error"], fix=answer.get("fix"))
+    return answer
+
+
+def _start(folder: Path, team: str, work: Mapping[str, Any], streams: Sequence[int]) -> SandboxedProcess:
     deadline = time.monotonic() + _BEGIN_SECONDS
     lease = _connect(folder / SOCKET, deadline)
     try:
@@ -125,13 +153,14 @@ def run(folder: Path, team: str, work: Mapping[str, Any], streams: Sequence[int]
 
 
 def _connect(path: Path, deadline: float) -> socket.socket:
+    deadline = min(deadline, time.monotonic() + _ANSWER_SECONDS)
     while True:
         lease = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             lease.connect(str(path))
         except OSError as error:  # it is being started again
             lease.close()
-            if time.monotonic() > min(deadline, time.monotonic() + 10):
+            if time.monotonic() > deadline:
                 raise SandboxError(f"the spawner does not answer: {error}", fix="airspace up") from None
             time.sleep(_BUSY)
         else:
@@ -147,7 +176,7 @@ def _answer(lease: socket.socket, deadline: float) -> dict[str, Any]:
     return packet.body
 
 
-def _begun(lease: socket.socket, control: socket.socket, deadline: float) -> Child:
+def _begun(lease: socket.socket, control: socket.socket, deadline: float) -> SandboxedProcess:
     if not _readable(control, deadline - time.monotonic()):
         raise SandboxError("the team's zygote does not answer", fix="try again")
     try:
@@ -165,7 +194,7 @@ def _begun(lease: socket.socket, control: socket.socket, deadline: float) -> Chi
         os.close(pidfd)
         raise SandboxError("the team's zygote answered with something that is no process", fix="try again") from None
     send(lease, {"child": True}, [pidfd])
-    return Child(pid, pidfd, control, lease)
+    return SandboxedProcess(pid, pidfd, control, lease)
 
 
 def _readable(target: Any, timeout: float = 0.0) -> bool:

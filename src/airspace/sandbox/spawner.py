@@ -94,6 +94,7 @@ class Settings:
     code: tuple[Path, ...]
     control: tuple[int, int] | None
     template: tuple[str, ...] = TEMPLATE
+    keep_idle: float = KEEP_IDLE
 
 
 class Template:
@@ -268,6 +269,18 @@ class Spawner:
             self._adopt(lease, packet)
         elif "signal" in packet.body:
             self._signal(lease, int(packet.body["signal"]))
+        elif "state" in packet.body:
+            self._answer(lease, {"teams": {team: self._leases_of(team) for team in sorted(self._teams())}})
+        elif "stop" in packet.body:
+            for sandbox in [box for box in self._all if box.spec.team == packet.body["stop"]]:
+                self._remove(sandbox)
+            self._answer(lease, {"stopped": True})
+
+    def _teams(self) -> set[str]:
+        return {sandbox.spec.team for sandbox in self._all}
+
+    def _leases_of(self, team: str) -> int:
+        return sum(sandbox.leases for sandbox in self._all if sandbox.spec.team == team)
 
     def _answer(self, lease: Lease, body: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
@@ -421,7 +434,7 @@ class Spawner:
         now = time.monotonic()
         idle = sorted((box for box in self._all if box.leases == 0), key=lambda box: box.idle_since, reverse=True)
         for position, sandbox in enumerate(idle):
-            if sandbox.retired or position >= KEEP_WARM or now - sandbox.idle_since > KEEP_IDLE:
+            if sandbox.retired or position >= KEEP_WARM or now - sandbox.idle_since > self._settings.keep_idle:
                 self._remove(sandbox)
         for sandbox in [box for box in self._all if not _stands(box)]:
             self._remove(sandbox)
@@ -431,6 +444,9 @@ class Spawner:
         self._zygote_ended(sandbox)
         if sandbox.walls is not None:
             sandbox.walls.remove()
+        else:
+            for lease in [lease for lease in self._leases.values() if lease.sandbox is sandbox]:
+                self._signal(lease, signal.SIGKILL)
         sandbox.group.remove()
         self._all.remove(sandbox)
         log.info("%s: a sandbox is gone", sandbox.spec.team)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from airspace.sdk.manifest import Manifest, from_json
 _CURRENT_BYTES = 1_000
 _MANIFEST_BYTES = 16_000_000
 # A version can be pruned between reading CURRENT and reading its manifest; CURRENT then already names a newer one.
-_ATTEMPTS = 5
+_ATTEMPTS, _PAUSE = 20, 0.005  # to meet a version that its owner does not remove at that moment
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def published(team: str, asset: str, *, version: str | None = None) -> Published
 
 def read_published(place: AssetLayout, version: str | None = None) -> Published:
     """As :func:`published`, for any storage root."""
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
+        time.sleep(_PAUSE if attempt > 3 else 0)
         name = version_name(version) if version is not None else current_version(place)
         if name is None:
             raise _nothing(place)

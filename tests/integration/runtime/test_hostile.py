@@ -235,8 +235,9 @@ def test_a_thief_of_names_loses_that_dag_alone(two: Home) -> None:
 
 
 def test_a_callback_outside_a_task_does_not_run_and_the_team_is_told(two: Home) -> None:
-    folder = two.layout.root / "called"
+    folder = two.layout.storage / "hostile" / "called"
     folder.mkdir()
+    folder.chmod(0o777)  # the task has a user of its own
     two.write_dag(
         "hostile",
         "called.py",

@@ -229,13 +229,22 @@ def test_a_broken_registry_entry_stops_nobody_else(running: Home) -> None:
         db.execute(text("DELETE FROM airspace_team WHERE name='broken'"))
 
 
-def supervisor_of(title: str) -> psutil.Process:
-    """The process above a task."""
+def task_process(title: str) -> psutil.Process:
+    """The process whose title begins so."""
+    found = lambda: next((p for p in psutil.process_iter() if " ".join(p.cmdline()).startswith(title)), None)  # noqa: E731
+    return wait_for(found, 20)
+
+
+def supervisor_of(running: Home, dag_id: str, map_index: int) -> psutil.Process:
+    """The process that supervises a running task; it says so in its title."""
 
     def find() -> psutil.Process | None:
+        asked = "SELECT id FROM task_instance WHERE dag_id=:d AND map_index=:m"
+        (row,) = running.rows(asked, d=dag_id, m=map_index)
         for process in psutil.process_iter(["cmdline"]):
-            if " ".join(process.info["cmdline"] or ()).startswith(title):
-                return process.parent()
+            title = " ".join(process.info["cmdline"] or ())
+            if title.startswith("airspace supervisor: ") and title.rstrip().endswith(str(row.id)):
+                return process
         return None
 
     return wait_for(find, 20)
@@ -244,9 +253,9 @@ def supervisor_of(title: str) -> psutil.Process:
 def test_a_killed_supervisor_is_a_failed_task(running: Home) -> None:
     running.add_team("unlucky", pools={"wide": 4})
     running.write_dag("unlucky", "sleepers.py", SLEEPERS.format(team="unlucky", seconds=60, count=1, retries=0))
-    supervisor = supervisor_of("airspace task: unlucky ")
-    (child,) = supervisor.children()
     log_line(running, "unlucky_sleepers", "sleep", "began")
+    supervisor = supervisor_of(running, "unlucky_sleepers", 0)
+    child = task_process("airspace task: unlucky ")
     supervisor.kill()
     assert finished(running, "unlucky_sleepers", seconds=10) == {"sleep[0]": "failed"}
     log_line(running, "unlucky_sleepers", "sleep", "the process that supervised it was ended by SIGKILL")
@@ -293,7 +302,7 @@ def test_tasks_outlive_a_killed_scheduler_and_run_once(running: Home) -> None:
     running.write_dag("lasting", "sleepers.py", SLEEPERS.format(team="lasting", seconds=6, count=2, retries=2))
     wait_for(lambda: list(running.states("lasting_sleepers").values()).count("running") == 2, 20)
     wait_for(lambda: running.task_log("lasting_sleepers", "sleep").count("began") == 2, 10)
-    supervisor = supervisor_of("airspace task: lasting lasting_sleepers.sleep[1]")
+    supervisor = supervisor_of(running, "lasting_sleepers", 1)
     scheduler = running.processes.pop("scheduler")
     scheduler.kill()
     scheduler.wait()
@@ -312,7 +321,7 @@ def test_every_component_stops_quickly(running: Home, record_property: Record) -
     wait_for(lambda: list(running.states("stopping_sleepers").values()).count("running") == 2, 20)
     running.write_dag("stopping", "endless.py", "import time  # airflow dag\nwhile True: time.sleep(1)\n")
     time.sleep(1)
-    for name in ("dag-processor", "scheduler", "api-server"):
+    for name in ("dag-processor", "scheduler", "api-server", "spawner"):
         seconds = running.stop(name)
         record_property(f"{name} stopped", round(seconds, 2))
         assert seconds < 10

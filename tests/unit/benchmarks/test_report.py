@@ -16,8 +16,8 @@ _WHERE: dict[str, Any] = {
     "quick": False,
     "load_before": 0.1,
 }
-_TASKS = _WHERE | {
-    "benchmark": "tasks",
+_WALL = _WHERE | {
+    "benchmark": "wall",
     "chain40": {"plain_s": 12.0, "airspace_s": 6.0, "ratio": 0.5, "samples": {}},
     "parallel40": {"plain_s": None, "airspace_s": 3.0, "ratio": None, "samples": {}},
 }
@@ -45,14 +45,14 @@ _PLATFORM = _WHERE | {
 
 
 def test_a_missing_number_is_a_dash() -> None:
-    text = report.table(_TASKS)
+    text = report.table(_WALL)
     assert "| chain40 | 12.0 | 6.0 | 0.50× |" in text
     assert "| parallel40 | – | 3.0 | – |" in text
 
 
 def test_a_quick_run_says_that_it_is_no_result() -> None:
-    assert "not a result" in report.table(_TASKS | {"quick": True})
-    assert "not a result" not in report.table(_TASKS)
+    assert "not a result" in report.table(_WALL | {"quick": True})
+    assert "not a result" not in report.table(_WALL)
 
 
 def test_the_sides_that_were_measured_make_the_columns() -> None:
@@ -64,18 +64,18 @@ def test_the_sides_that_were_measured_make_the_columns() -> None:
 
 
 def test_only_what_is_between_the_markers_changes() -> None:
-    page = "before\n<!-- tasks: begin -->\nold\n<!-- tasks: end -->\nafter\n"
-    text = report.renewed(page, [_TASKS, _PLATFORM])
-    assert text.startswith("before\n<!-- tasks: begin -->\n")
-    assert text.endswith("<!-- tasks: end -->\nafter\n")
+    page = "before\n<!-- wall: begin -->\nold\n<!-- wall: end -->\nafter\n"
+    text = report.renewed(page, [_WALL, _PLATFORM])
+    assert text.startswith("before\n<!-- wall: begin -->\n")
+    assert text.endswith("<!-- wall: end -->\nafter\n")
     assert "chain40" in text
     assert "old" not in text
-    assert report.renewed(text, [_TASKS]) == text
+    assert report.renewed(text, [_WALL]) == text
 
 
 def test_the_page_has_a_place_for_every_benchmark() -> None:
     page = report.PAGE.read_text()
-    for name in ("platform", "tasks"):
+    for name in ("platform", "wall"):
         assert f"<!-- {name}: begin -->\n" in page
         assert f"<!-- {name}: end -->" in page
 

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -26,8 +25,7 @@ from airflow.sdk.api.client import BearerAuth, Client
 from airflow.sdk.execution_time import supervisor
 
 from airspace.airflow.child_process import gone_handler
-from airspace.sandbox import client as sandbox
-from airspace.sandbox.client import Child
+from airspace.sandbox.ports import Child, Sandboxes
 
 KIND = "task"
 KILL = signal.SIGUSR2  # to a supervisor: end the task's process now, and store what became of it
@@ -165,10 +163,9 @@ class Assignment:
         return f"airspace task: {self.team} {ti.dag_id}.{ti.task_id}{mapped}"
 
 
-def supervise(assignment: Assignment, client: Client, run_dir: Path) -> int:
+def supervise(assignment: Assignment, client: Client, sandboxes: Sandboxes) -> int:
     """Run a task instance to its end and store that; the child's exit code.
 
-    :param run_dir: where the spawner listens
     :raises SandboxError: it could not be put into its team's sandbox, so nothing of it was run
     :raises Exception: the API server refused the start, or its end could not be stored
     """
@@ -178,7 +175,7 @@ def supervise(assignment: Assignment, client: Client, run_dir: Path) -> int:
     reset_secrets_masker()
     process = None
     try:
-        process = start_child(assignment, client, logger, run_dir)
+        process = start_child(assignment, client, logger, sandboxes)
         return process.wait()
     except Exception as error:
         logger.error("The task was stopped by its supervisor", error=str(error), error_type=type(error).__name__)
@@ -189,7 +186,7 @@ def supervise(assignment: Assignment, client: Client, run_dir: Path) -> int:
         file.close()
 
 
-def start_child(assignment: Assignment, client: Client, logger: Any, run_dir: Path) -> TaskProcess:
+def start_child(assignment: Assignment, client: Client, logger: Any, sandboxes: Sandboxes) -> TaskProcess:
     """Begin the process that runs the team's code, in the team's sandbox."""
     task = assignment.task
     work = {
@@ -202,7 +199,7 @@ def start_child(assignment: Assignment, client: Client, logger: Any, run_dir: Pa
     children: list[Child] = []
 
     def launch(streams: Sequence[int]) -> Child:
-        children.append(sandbox.run(run_dir, assignment.team, work, streams))
+        children.append(sandboxes.start(assignment.team, work, streams))
         return children[-1]
 
     try:

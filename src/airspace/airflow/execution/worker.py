@@ -29,6 +29,8 @@ from airspace.airflow.guard.presence import PresenceCheck
 from airspace.airflow.team_environment import team_environment
 from airspace.model.home import HomeLayout
 from airspace.platform import bells
+from airspace.sandbox.client import SpawnerClient
+from airspace.sandbox.ports import Sandboxes
 
 log = structlog.get_logger(logger_name=__name__)
 
@@ -68,6 +70,7 @@ class Work:
     presence: TaskPresence
     client: Client
     check_guard: PresenceCheck
+    sandboxes: Sandboxes
 
     def say(self, **message: object) -> None:
         """Tell the executor; without one there is nobody to tell."""
@@ -82,7 +85,7 @@ def serve(link: socket.socket, server: str, layout: HomeLayout, presence: TaskPr
     limits = httpx.Limits(max_keepalive_connections=1, max_connections=10)
     # One client for all jobs: a new connection and TLS context for each costs as much as a small task.
     client = Client(base_url=server, limits=limits, token="")
-    work = Work(link, server, layout, presence, client, PresenceCheck(client.get))
+    work = Work(link, server, layout, presence, client, PresenceCheck(client.get), SpawnerClient(bells.run_dir()))
     while True:
         setproctitle("airspace supervisor: idle")
         body = _receive(link)
@@ -109,7 +112,7 @@ def _run(job: Job, work: Work) -> None:
     values = team_environment(work.layout, job.workload.bundle_info.name, job.team, dict(os.environ))
     assignment = supervision.Assignment(job.workload, job.team, job.nice, values, partial(work.say, stored=True))
     with work.presence.hold(str(job.workload.ti.id), job.team):
-        supervision.supervise(assignment, work.client, bells.run_dir())
+        supervision.supervise(assignment, work.client, work.sandboxes)
 
 
 def _receive(link: socket.socket) -> bytes | None:

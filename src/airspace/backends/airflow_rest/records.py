@@ -76,13 +76,13 @@ class TaskInstance:
     state: str | None
     start: datetime | None
     end: datetime | None
+    queued: datetime | None = None
 
     @classmethod
     def of(cls, raw: Json) -> TaskInstance:
         """Read Airflow's answer."""
-        return cls(
-            raw["task_id"], raw["map_index"], raw["state"], _time(raw.get("start_date")), _time(raw.get("end_date"))
-        )
+        times = (_time(raw.get(key)) for key in ("start_date", "end_date", "queued_when"))
+        return cls(raw["task_id"], raw["map_index"], raw["state"], *times)
 
 
 @dataclass(frozen=True)

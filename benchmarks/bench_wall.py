@@ -1,0 +1,140 @@
+"""``wall``: what it costs that every task runs in a sandbox. Tasks that do nothing, against plain LocalExecutor.
+
+Forty in a chain, forty at once, a thousand of ten teams; the time of a whole run, and of each task the time from its
+place in the queue to its start. And of the sandboxes alone: the first task of a team that has none, and the memory.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import Any
+
+from airspace.backends.airflow_rest import Airflow, Session
+from benchmarks import airflow_cfg, dags, drive, machine, summary
+from benchmarks.airflow_peers import Plain
+from benchmarks.airspace_peer import Airspace
+from benchmarks.options import Options, say
+from benchmarks.peers import Peer, PeerError, team_names
+
+CHAIN, PARALLEL, CROWD = f"chain{dags.TASKS}", f"parallel{dags.TASKS}", "teams1000"
+TEAMS = 10
+RUNS = 3  # of the chain and of the parallel tasks in a round, after one that is not counted
+_EQUAL = {"core": {"parallelism": str(airflow_cfg.PARALLELISM)}}
+# Plain Airflow sleeps a second after a scheduler loop without work; it is not compared with that handicap.
+_TUNED = {**_EQUAL, "scheduler": {"scheduler_idle_sleep_time": "0.2"}}
+SIDES: dict[str, tuple[type[Peer], dict[str, dict[str, str]]]] = {
+    "plain": (Plain, _TUNED),
+    "airspace": (Airspace, _EQUAL),
+}
+Samples = dict[str, dict[str, list[float]]]
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Measure; the document that is stored."""
+    whole: Samples = {kind: {name: [] for name in SIDES} for kind in (CHAIN, PARALLEL, CROWD)}
+    waits: Samples = {kind: {name: [] for name in SIDES} for kind in whole}
+    document: dict[str, Any] = {"benchmark": "wall", "quick": options.quick, "load_before": machine.load()}
+    with ExitStack() as stack:
+        peers = {}
+        for name, (kind, settings) in SIDES.items():
+            if name in options.sides:
+                peer = kind(options.scratch / f"{name}-wall", teams=TEAMS, settings=settings, many_tasks=True)
+                stack.callback(peer.remove)
+                drive.start(peer, fresh=True)
+                peer.stop()
+                peers[name] = peer
+        document["settings"] = {name: SIDES[name][1] for name in peers}
+        document["ran_as"] = {name: peer.ran_as for name, peer in peers.items()}
+        for number in range(options.repeats):
+            for name, peer in peers.items():
+                _round(peer, {kind: whole[kind][name] for kind in whole}, {kind: waits[kind][name] for kind in whole})
+                told = {kind: whole[kind][name][-RUNS:] for kind in whole}
+                say(f"round {number + 1}/{options.repeats}: {name}: {told}")
+        if "airspace" in peers:
+            document["sandboxes"] = _sandboxes(peers["airspace"])
+            say(f"sandboxes: {document['sandboxes']}")
+    return document | {kind: _summary(whole[kind], waits[kind]) for kind in whole}
+
+
+def _round(peer: Peer, whole: dict[str, list[float]], waits: dict[str, list[float]]) -> None:
+    """Start, run everything once for nothing and then for the record, stop."""
+    drive.start(peer)
+    with Airflow(peer.url) as airflow:
+        session = drive.signed_in(peer, airflow)
+        for dag_id in (CHAIN, PARALLEL):
+            drive.await_dag(session, dag_id)
+            drive.run(session, dag_id)
+            for _ in range(RUNS):
+                run = drive.run(session, dag_id)
+                whole[dag_id].append(round(run.seconds or 0.0, 3))
+                waits[dag_id] += _waits(session, dag_id, run.run_id)
+        for team in team_names(TEAMS):
+            drive.await_dag(session, dags.crowd_id(team))
+        _crowd(session)
+        seconds, queued = _crowd(session)
+        whole[CROWD].append(seconds)
+        waits[CROWD] += queued
+    peer.stop()
+
+
+def _crowd(session: Session) -> tuple[float, list[float]]:
+    """All teams' Dags of a hundred tasks at once: from the first run's start to the last one's end."""
+    crowd = [dags.crowd_id(team) for team in team_names(TEAMS)]
+    runs = {dag_id: session.trigger(dag_id).run_id for dag_id in crowd}
+    deadline = time.monotonic() + 600
+    while True:
+        found = [session.run(dag_id, run_id) for dag_id, run_id in runs.items()]
+        if all(run.finished for run in found):
+            break
+        if time.monotonic() > deadline:
+            raise PeerError("a thousand tasks did not end within ten minutes")
+        time.sleep(0.5)
+    if any(run.state != "success" for run in found):
+        raise PeerError("some of a thousand tasks failed")
+    starts = [run.start.timestamp() for run in found if run.start]
+    ends = [run.end.timestamp() for run in found if run.end]
+    queued = [wait for dag_id, run_id in runs.items() for wait in _waits(session, dag_id, run_id)]
+    return round(max(ends) - min(starts), 3), queued
+
+
+def _waits(session: Session, dag_id: str, run_id: str) -> list[float]:
+    """Of each task, the seconds from the queue to its start."""
+    found = session.task_instances(dag_id, run_id)
+    return [round((ti.start - ti.queued).total_seconds(), 3) for ti in found if ti.start and ti.queued]
+
+
+def _sandboxes(peer: Peer) -> dict[str, Any]:
+    """One team after the other runs its first task since the start, and then a second one."""
+    drive.start(peer, first_task=False)
+    cold, warm, memory = [], [], [peer.memory().total_mb]
+    with Airflow(peer.url) as airflow:
+        session = drive.signed_in(peer, airflow)
+        for team in team_names(TEAMS):
+            dag_id = dags.tiny_id(team)
+            drive.await_dag(session, dag_id)
+            for samples in (cold, warm):
+                samples += _waits(session, dag_id, drive.run(session, dag_id, poll=0.05).run_id)
+            memory.append(peer.memory().total_mb)
+    peer.stop()
+    return {
+        "first_task_queued_to_started_s": cold,
+        "second_task_queued_to_started_s": warm,
+        "pss_mb_by_warm_teams": memory,
+        "mb_a_further_team": round((memory[-1] - memory[1]) / (TEAMS - 1), 1),
+    }
+
+
+def _summary(samples: dict[str, list[float]], waits: dict[str, list[float]]) -> dict[str, Any]:
+    middle = {name: summary.middle(values) for name, values in samples.items()}
+    return {
+        "plain_s": middle.get("plain"),
+        "airspace_s": middle.get("airspace"),
+        "ratio": summary.ratio(middle.get("airspace"), middle.get("plain")),
+        "samples": samples,
+        "queued_to_started": {
+            name: {"median_s": summary.middle(values), "p95_s": summary.p95(values)}
+            for name, values in waits.items()
+            if values
+        },
+    }

@@ -1,0 +1,59 @@
+"""What the rest of the platform sees of sandboxes, whatever they are made of: processes on this machine, later pods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+
+class Child(Protocol):
+    """A process that runs a team's code in the team's sandbox."""
+
+    pid: int
+    """On this machine; −1 where that says nothing."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether it ended without anybody seeing how."""
+
+    def watch(self) -> tuple[Any, ...]:
+        """What becomes readable when there may be news of its end: for a selector."""
+
+    def signal(self, number: int) -> None:
+        """Send a signal to it and to everything in its process group.
+
+        :raises ProcessLookupError: it has ended
+        """
+
+    def wait(self, timeout: float | None) -> int:
+        """The exit code (negative: the signal).
+
+        :raises TimeoutError: it still runs after so many seconds
+        """
+
+    def close(self) -> None:
+        """Give it up: what still runs of it is killed."""
+
+
+class Sandboxes(Protocol):
+    """The sandboxes of all teams."""
+
+    def start(self, team: str, work: Mapping[str, Any], streams: Sequence[int]) -> Child:
+        """Run this in a team's sandbox, which is built if there is none; returns when the process exists.
+
+        :param work: as :class:`airspace.sandbox.zygote.Work`, without the streams
+        :param streams: descriptors for the child: requests, stdout, stderr, logs
+        :raises SandboxError: it could not be put into the team's sandbox; nothing of it was run
+        """
+
+    def state(self) -> dict[str, int]:
+        """Team → how many processes run in its sandbox; teams without a sandbox are not in it.
+
+        :raises SandboxError: nobody answers
+        """
+
+    def stop(self, team: str) -> None:
+        """End everything that runs for a team, and remove its sandbox. Fine when there is none.
+
+        :raises SandboxError: nobody answers
+        """

@@ -87,7 +87,7 @@ def _make_folders(layout: HomeLayout, place: TeamPlace, control: tuple[int, int]
     shared, changes = walls and control is not None, False
     owner, sticky = (0, 0o1770) if shared else (uid, 0o750)
     formerly = control[0] if control and walls else place.uid
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         changes = (layout.storage / place.team).lstat().st_uid != owner
     with _folder(layout.storage, place.team, owner, gid, sticky) as own:
         if changes and formerly not in (None, uid):
@@ -101,7 +101,10 @@ def _make_folders(layout: HomeLayout, place: TeamPlace, control: tuple[int, int]
 
 @contextmanager
 def _folder(parent: Path, name: str, uid: int, gid: int, mode: int) -> Iterator[int]:
-    above = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        above = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise HomeError(f"the folder {parent} cannot be used: {error.strerror}", fix="airspace doctor") from None
     try:
         with _below(above, name, uid, gid, mode, parent) as handle:
             yield handle

@@ -34,6 +34,10 @@ class SandboxError(AirspaceError):
     """A sandbox could not be built or entered."""
 
 
+class NotBegunError(SandboxError):
+    """Something ended between the order and the beginning. With other streams it can be tried again."""
+
+
 @dataclass
 class Walls:
     """A built sandbox.
@@ -48,7 +52,7 @@ class Walls:
     @property
     def alive(self) -> bool:
         """Whether it still stands."""
-        return self.process.poll() is None
+        return self.process.poll() is None and not select.select([self.pidfd], [], [], 0)[0]
 
     def namespace(self) -> int:
         """The number of its PID namespace."""

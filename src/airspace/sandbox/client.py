@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airspace.sandbox.bubblewrap import SandboxError
+from airspace.sandbox.bubblewrap import NotBegunError, SandboxError
 from airspace.sandbox.messages import SOCKET, host_pid, receive, send
 from airspace.sandbox.zygote import EXIT
 
@@ -172,7 +172,7 @@ def _answer(lease: socket.socket, deadline: float) -> dict[str, Any]:
         raise SandboxError("the spawner does not answer", fix="airspace doctor")
     packet = receive(lease)
     if packet is None:
-        raise SandboxError("the spawner ended", fix="try again")
+        raise NotBegunError("the spawner ended", fix="try again")
     return packet.body
 
 
@@ -186,7 +186,7 @@ def _begun(lease: socket.socket, control: socket.socket, deadline: float) -> San
     if data != b"begun" or len(descriptors) != 1:
         for descriptor in descriptors:
             os.close(descriptor)
-        raise SandboxError("the team's zygote ended before the work began", fix="try again")
+        raise NotBegunError("the team's zygote ended before the work began", fix="try again")
     pidfd = descriptors[0]
     try:
         pid = host_pid(pidfd)

@@ -18,6 +18,7 @@ class Entry:
     """Who enters, and under which limits.
 
     :param uid: and gid: None where an ordinary user runs the platform; the sandbox then has a user namespace
+    :param first: nobody has been in this sandbox before
     :param walls: False: there is no sandbox to enter, which somebody chose by name
     """
 
@@ -27,6 +28,7 @@ class Entry:
     user: str
     home: str
     walls: bool
+    first: bool
     limits: Limits
 
     @classmethod

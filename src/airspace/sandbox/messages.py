@@ -71,7 +71,16 @@ def host_pid(pidfd: int) -> int:
 
     :raises ValueError: it is no descriptor of a process
     """
+    return _field(pidfd, "Pid:")[0]
+
+
+def depth(pidfd: int) -> int:
+    """In how many PID namespaces the process is, seen from ours: 1 for one of our own; 0 when it is gone."""
+    return len(_field(pidfd, "NSpid:"))
+
+
+def _field(pidfd: int, name: str) -> list[int]:
     for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines():
-        if line.startswith("Pid:"):
-            return int(line.split()[1])
+        if line.startswith(name):
+            return [int(number) for number in line.split()[1:]]
     raise ValueError("no descriptor of a process")

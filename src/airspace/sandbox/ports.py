@@ -43,6 +43,7 @@ class Sandboxes(Protocol):
 
         :param work: as :class:`airspace.sandbox.zygote.Work`, without the streams
         :param streams: descriptors for the child: requests, stdout, stderr, logs
+        :raises NotBegunError: nothing of it was run; with other streams it may be tried again
         :raises SandboxError: it could not be put into the team's sandbox; nothing of it was run
         """
 

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from airspace.model.home import HomeLayout, home_root
-from airspace.sandbox import bubblewrap, cgroups
+from airspace.sandbox import bubblewrap, cgroups, kernel
 from airspace.sandbox.bubblewrap import SandboxError, Walls
 from airspace.sandbox.cgroups import Cgroups, Group
 from airspace.sandbox.entering import Entry
-from airspace.sandbox.messages import SOCKET, Packet, host_pid, receive, send
+from airspace.sandbox.messages import SOCKET, Packet, depth, host_pid, receive, send
 from airspace.sandbox.spec import HOME, Limits, SandboxSpec, TeamPlace, read_places, sandbox_spec
 
 log = logging.getLogger("airspace.spawner")
@@ -61,6 +61,7 @@ class Sandbox:
     inbox: socket.socket | None = None
     leases: int = 0
     retired: bool = False
+    entered: bool = False
     idle_since: float = field(default_factory=time.monotonic)
     number: int = 0
 
@@ -106,6 +107,11 @@ class Template:
         self._link: socket.socket | None = None
         self._warm = False
         self._born = 0.0
+
+    @property
+    def pid(self) -> int:
+        """Its process, −1 when there is none."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else -1
 
     def start(self) -> socket.socket:
         """Begin to warm one up, if there is none; does not wait. The link to it."""
@@ -185,6 +191,7 @@ class Spawner:
 
     def run(self) -> None:
         """Until stopped; then no sandbox is left."""
+        kernel.adopt_orphans()  # zygotes of a template that is gone
         self._template.start()
         try:
             while not self._stopping:
@@ -289,21 +296,22 @@ class Spawner:
     def _run_work(self, lease: Lease, packet: Packet) -> None:
         if lease.sandbox is not None:
             raise ValueError("one lease, one piece of work")
-        sandbox = self._sandbox(str(packet.body["team"]))
-        for attempt in (1, 2):
-            inbox = sandbox.inbox or self._make_zygote(sandbox)
+        for last in (False, True):
+            sandbox = self._sandbox(str(packet.body["team"]))
             try:
-                send(inbox, packet.body["work"], packet.descriptors)
+                send(sandbox.inbox or self._make_zygote(sandbox), packet.body["work"], packet.descriptors)
                 break
             except BlockingIOError:  # it has not taken what is there already; nothing here waits for it
                 self._answer(lease, {"busy": True})
                 return
-            except OSError:  # it died, and nothing of this was begun
+            except SandboxError:  # it fell, and the kernel had not said so yet: the next one is new
+                if last:
+                    raise
+            except OSError:  # the zygote died, and nothing of this was begun
                 self._zygote_ended(sandbox)
-                if attempt == 2:
-                    raise SandboxError(
-                        f"the zygote of {sandbox.spec.team} ends at once", fix="airspace doctor"
-                    ) from None
+                if last:
+                    said = f"the zygote of {sandbox.spec.team} ends at once"
+                    raise SandboxError(said, fix="airspace doctor") from None
         lease.sandbox = sandbox
         sandbox.leases += 1
         self._answer(lease, {"taken": True})
@@ -313,17 +321,22 @@ class Spawner:
         pidfd = packet.descriptors.pop(0)
         try:
             pid = host_pid(pidfd)
-            if lease.sandbox is None or lease.child >= 0 or not self._is_inside(pid, lease.sandbox):
+            if lease.sandbox is None or lease.child >= 0 or not self._is_inside(pidfd, pid, lease.sandbox):
                 raise ValueError("that is no process of this sandbox")
         except (OSError, ValueError):
             os.close(pidfd)
             return  # it has ended already, or there is nothing that we would signal
         lease.child, lease.pid = pidfd, pid
 
-    def _is_inside(self, pid: int, sandbox: Sandbox) -> bool:
+    def _is_inside(self, pidfd: int, pid: int, sandbox: Sandbox) -> bool:
+        """A zygote could hand out what the kernel tells of a socket's other side: its supervisor, or this process."""
         if sandbox.walls is None:
             return Path(f"/proc/{pid}").stat().st_uid == (self._settings.control or (os.getuid(),))[0]
-        return Path(f"/proc/{pid}/ns/pid").stat().st_ino == sandbox.walls.namespace()
+        try:
+            return Path(f"/proc/{pid}/ns/pid").stat().st_ino == sandbox.walls.namespace()
+        except PermissionError:
+            # An ordinary user may not look at a process that keeps others out. It can have no other team's anyhow.
+            return depth(pidfd) == depth(sandbox.walls.pidfd)
 
     def _signal(self, lease: Lease, number: int) -> None:
         """To the work's whole process group; the descriptor says that its leader is still the same process."""
@@ -412,8 +425,10 @@ class Spawner:
         spec = sandbox.spec
         if sandbox.walls is None:
             uid, gid = self._settings.control or (None, None)
-            return Entry(spec.team, uid, gid, spec.user, str(self._settings.layout.airflow), False, Limits())
-        return Entry(spec.team, spec.uid, spec.gid, spec.user, str(HOME), True, spec.limits)
+            home = str(self._settings.layout.airflow)
+            return Entry(spec.team, uid, gid, spec.user, home, walls=False, first=False, limits=Limits())
+        first, sandbox.entered = not sandbox.entered, True
+        return Entry(spec.team, spec.uid, spec.gid, spec.user, str(HOME), walls=True, first=first, limits=spec.limits)
 
     def _zygote_ended(self, sandbox: Sandbox) -> None:
         """What it was doing goes on in the sandbox, where another one can be put."""
@@ -438,6 +453,16 @@ class Spawner:
                 self._remove(sandbox)
         for sandbox in [box for box in self._all if not _stands(box)]:
             self._remove(sandbox)
+        self._bury()
+
+    def _bury(self) -> None:
+        """Zygotes whose template has gone before them."""
+        known = {sandbox.walls.process.pid for sandbox in self._all if sandbox.walls} | {self._template.pid}
+        with contextlib.suppress(ChildProcessError):
+            while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if found.si_pid in known:  # whoever started it learns of its end
+                    return
+                os.waitpid(found.si_pid, os.WNOHANG)
 
     def _remove(self, sandbox: Sandbox) -> None:
         self._retire(sandbox)

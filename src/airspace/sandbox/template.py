@@ -24,7 +24,8 @@ def serve(link: socket.socket, runners: Mapping[str, Runner]) -> NoReturn:
 
     :param runners: kind of work → what a child does with it
     """
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries what entered
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries what entered, and the zygotes
+    kernel.adopt_orphans()
     seccomp = kernel.SeccompFilter()
     gc.collect()
     gc.freeze()

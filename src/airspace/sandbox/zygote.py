@@ -129,7 +129,8 @@ class Zygote:
                 with contextlib.suppress(OSError):
                     link.send(EXIT.pack(os.waitstatus_to_exitcode(status)), socket.MSG_NOSIGNAL)
                 link.close()
-            if not self._children and self._entry.walls:
+            if not self._children and self._entry.walls and self._entry.first:
                 # Nothing is running: whatever left its group is nobody's any more. All that this reaches is the team's.
+                # (Work of a zygote that died before this one would go on.)
                 with contextlib.suppress(OSError):
                     os.kill(-1, signal.SIGKILL)

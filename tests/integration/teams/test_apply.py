@@ -136,8 +136,8 @@ def test_folders_sources_copies_and_bells(rocket: Desk) -> None:
     }
     assert (layout.dags / "data_analytics").is_dir()
     assert not (layout.dags / "data_science").exists()
-    for folder in (layout.bundles, layout.storage):
-        assert stat.S_IMODE((folder / "data_science").stat().st_mode) == 0o750
+    for folder, mode in ((layout.bundles, 0o755), (layout.storage, 0o750)):
+        assert stat.S_IMODE((folder / "data_science").stat().st_mode) == mode
     copy = layout.teams / "data_science.yaml"
     assert copy.read_bytes() == (rocket.directory / "data_science.yaml").read_bytes()
     assert copy.stat().st_mode & 0o007 == 0

@@ -25,8 +25,10 @@ from airflow.sdk.api.client import BearerAuth, Client
 from airflow.sdk.execution_time import supervisor
 
 from airspace.airflow.child_process import gone_handler
+from airspace.sandbox.bubblewrap import NotBegunError
 from airspace.sandbox.ports import Child, Sandboxes
 
+_ATTEMPTS = 3
 KIND = "task"
 KILL = signal.SIGUSR2  # to a supervisor: end the task's process now, and store what became of it
 _Ended = enum.IntEnum("_Ended", {number.name: -number for number in signal.Signals})  # type: ignore[misc]
@@ -96,10 +98,7 @@ class TaskProcess(supervisor.ActivitySubprocess):
 
         :param launch: gets descriptors for requests, stdout, stderr and logs
         """
-        (requests, out, err, logs), theirs = zip(*(socket.socketpair() for _ in range(4)), strict=True)
-        child = launch([end.fileno() for end in theirs])
-        for end in theirs:
-            end.close()
+        child, (requests, out, err, logs) = _begin(launch)
         process: TaskProcess
         process = cls(  # type: ignore[call-arg]
             id=what.id,
@@ -139,6 +138,22 @@ class TaskProcess(supervisor.ActivitySubprocess):
         super()._send_terminal_state_msg(msg)
         # The scheduler can go on while the child still runs its listeners and its logs are closed.
         self.on_stored()
+
+
+def _begin(launch: Callable[[Sequence[int]], Child]) -> tuple[Child, Sequence[socket.socket]]:
+    """A child and our ends of its streams. What a zygote that died on the way may have begun is deaf: it gets no word."""
+    for _ in range(_ATTEMPTS):
+        ours, theirs = zip(*(socket.socketpair() for _ in range(4)), strict=True)
+        try:
+            return launch([end.fileno() for end in theirs]), ours
+        except NotBegunError as error:
+            last = error
+            for end in ours:
+                end.close()
+        finally:
+            for end in theirs:
+                end.close()
+    raise last
 
 
 @dataclass(frozen=True)

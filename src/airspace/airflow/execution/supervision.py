@@ -141,7 +141,7 @@ class TaskProcess(supervisor.ActivitySubprocess):
 
 
 def _begin(launch: Callable[[Sequence[int]], Child]) -> tuple[Child, Sequence[socket.socket]]:
-    """A child and our ends of its streams. What a zygote that died on the way may have begun is deaf: it gets no word."""
+    """A child and our ends of its streams. What a zygote that died on the way may have begun gets no word, and ends."""
     for _ in range(_ATTEMPTS):
         ours, theirs = zip(*(socket.socketpair() for _ in range(4)), strict=True)
         try:

@@ -7,6 +7,7 @@ public REST API, so that the two outcomes can be compared.
 from __future__ import annotations
 
 import importlib.util
+import json
 import shutil
 import time
 from datetime import datetime, timezone
@@ -33,6 +34,12 @@ EXCLUDED = {
 }
 PATIENCE = 600.0  # seconds for all of them together; a quiet machine of two cores needs a fifth of it
 
+CONFORMANCE = REFERENCE.with_name("conformance.json")
+LOG_WORDS = (
+    "cleaned up", "tearing down resource", "to stdout", "to stderr", "to the log", "from a program", "callback: speaks",
+    "not yet", "try 2", "hello world", "Process exited abnormally", "Process terminated by signal",
+)  # fmt: skip
+
 MARKS = {
     "first": datetime(2026, 1, 2, 3, 5, tzinfo=timezone.utc),
     "second": datetime(2026, 1, 2, 3, 7, tzinfo=timezone.utc),
@@ -53,6 +60,41 @@ def copy_examples(target: Path) -> None:
         if file.name not in EXCLUDED and file.name != "__init__.py":
             shutil.copyfile(file, target / file.name)
     shutil.copytree(source / "sql", target / "sql", dirs_exist_ok=True)
+
+
+def copy_conformance(target: Path) -> None:
+    """Copy our own Dag of everything."""
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(CONFORMANCE.with_suffix(".py"), target / "conformance.py")
+
+
+def conformance_outcome(session: Session) -> Outcome:
+    """Run it, and take down how every task ended, after how many tries, what it left in XCom and what its log says."""
+    session.unpause("conformance")
+    run_id = session.trigger("conformance").run_id
+    deadline = time.monotonic() + 150
+    while not (run := session.run("conformance", run_id)).finished:
+        assert time.monotonic() < deadline, "the conformance Dag does not end"
+        time.sleep(1)
+    base = f"/dags/conformance/dagRuns/{run_id}/taskInstances"
+    tasks: Outcome = {}
+    for raw in session.ask("GET", f"{base}?limit=200").body["task_instances"]:
+        task_id, index = raw["task_id"], raw["map_index"]
+        query = f"map_index={index}"
+        entries = session.ask("GET", f"{base}/{task_id}/xcomEntries?{query}&limit=100").body["xcom_entries"]
+        keys = sorted(entry["key"] for entry in entries if entry["map_index"] == index)
+        values = {}
+        for key in keys:
+            value = session.ask("GET", f"{base}/{task_id}/xcomEntries/{key}?{query}&stringify=true").body["value"]
+            values[key] = value if len(str(value)) < 500 else len(str(value))
+        told = json.dumps(session.ask("GET", f"{base}/{task_id}/logs/{max(raw['try_number'], 1)}?{query}").body)
+        tasks[f"{task_id}[{index}]"] = {
+            "state": raw["state"],
+            "tries": raw["try_number"],
+            "xcom": values,
+            "log": [word for word in LOG_WORDS if word in told],
+        }
+    return {"state": run.state, "tasks": dict(sorted(tasks.items()))}
 
 
 def wait_for_dags(session: Session, expected: set[str] | int, seconds: float = 120.0) -> set[str]:

@@ -1,6 +1,7 @@
 """Record how Airflow's own example Dags end on plain Airflow: LocalExecutor, one team-less deployment, same PostgreSQL.
 
-    python -m tests.acceptance.record_plain        (a few minutes; rewrites data/plain_airflow_examples.json)
+    python -m tests.acceptance.record_plain              (a few minutes; rewrites data/plain_airflow_examples.json)
+    python -m tests.acceptance.record_plain conformance  (our own Dag of everything; rewrites data/conformance.json)
 
 Plain means without us: it runs in a throw-away virtual environment that sees every installed package except this one,
 because ours would otherwise be loaded through its entry points. The Dags are run twice; what does not end the same way
@@ -29,7 +30,17 @@ from pathlib import Path
 
 from airspace.backends.airflow_rest import Airflow, RestError, Session
 from airspace.backends.postgres import Cluster
-from tests.acceptance.airflow_examples import EXCLUDED, REFERENCE, Outcome, copy_examples, run_all, wait_for_dags
+from tests.acceptance.airflow_examples import (
+    CONFORMANCE,
+    EXCLUDED,
+    REFERENCE,
+    Outcome,
+    conformance_outcome,
+    copy_conformance,
+    copy_examples,
+    run_all,
+    wait_for_dags,
+)
 
 COMPONENTS = ("scheduler", "dag-processor", "triggerer")
 
@@ -147,8 +158,30 @@ def _agreed(first: Outcome, second: Outcome) -> tuple[Outcome, list[str]]:
     return {dag_id: ended for dag_id, ended in sorted(first.items()) if dag_id not in chance}, chance
 
 
+def record_conformance() -> None:
+    """The same for our own Dag of everything."""
+    home = Path(tempfile.mkdtemp(prefix="plain-", dir="/tmp"))
+    copy_conformance(home / "dags")
+    with _postgres(home) as database, _plain_airflow(home, database) as url:
+        session = _sign_in(url)
+        wait_for_dags(session, {"conformance"}, seconds=240)
+        conformance_outcome(session)  # the first one meets components that are still warming up
+        outcome = conformance_outcome(session)
+        again = conformance_outcome(session)
+        chance = {
+            key: (value, again["tasks"][key]) for key, value in outcome["tasks"].items() if value != again["tasks"][key]
+        }
+        if outcome != again:
+            raise SystemExit(f"it did not end the same way twice: {chance}; see {home}")
+    CONFORMANCE.write_text(json.dumps({"airflow": version("apache-airflow"), "outcome": outcome}, indent=1) + "\n")
+    shutil.rmtree(home, ignore_errors=True)
+
+
 def main() -> None:
     """Run, compare, write."""
+    if sys.argv[1:] == ["conformance"]:
+        record_conformance()
+        return
     home = Path(tempfile.mkdtemp(prefix="plain-", dir="/tmp"))
     copy_examples(home / "dags")
     try:

@@ -10,7 +10,7 @@ from airspace.platform.health import TeamStatus
 
 VARIABLE = "AIRSPACE_TEAM"
 # A forked child cannot change what /proc shows as its environment, so it names its team in its title.
-_TITLE = re.compile(r"airspace (?:task|parse): ([a-z][a-z0-9_]*)(?: |$)")
+_TITLE = re.compile(r"airspace (?:task|parse|zygote): ([a-z][a-z0-9_]*)(?: |$)")
 
 
 def team_of(environment: Mapping[str, str], title: str) -> str | None:

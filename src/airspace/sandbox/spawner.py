@@ -32,7 +32,7 @@ from airspace.sandbox.spec import HOME, Limits, SandboxSpec, TeamPlace, read_pla
 
 log = logging.getLogger("airspace.spawner")
 
-KEEP_IDLE = 60.0  # a sandbox without work; a new one takes a fraction of a second
+KEEP_IDLE = 15.0  # a sandbox without work; a new one takes a twentieth of a second
 KEEP_WARM = 64  # idle sandboxes at most: the longest idle one goes first
 TEMPLATE_AGE = 6 * 3600.0
 _TEMPLATE_SECONDS = 60.0

@@ -14,6 +14,8 @@ import socket
 from collections.abc import Mapping
 from typing import NoReturn
 
+from setproctitle import setproctitle
+
 from airspace.sandbox import entering, kernel
 from airspace.sandbox.messages import Packet, receive
 from airspace.sandbox.zygote import Runner, Work, Zygote
@@ -65,6 +67,7 @@ def _become_zygote(
     runners: Mapping[str, Runner],
 ) -> NoReturn:
     try:
+        setproctitle(f"airspace zygote: {entry.team}")
         entering.become_team(entry, seccomp, (inbox, status))
         gc.enable()
 

@@ -1,0 +1,40 @@
+"""Everything that a task can do ends in a sandbox as it ends on plain Airflow: states, tries, XCom, and what logs say.
+
+What plain Airflow does is in ``data/conformance.json``, by ``python -m tests.acceptance.record_plain conformance``.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+
+import pytest
+
+from tests.acceptance.airflow_examples import CONFORMANCE, conformance_outcome, copy_conformance, wait_for_dags
+from tests.acceptance.conftest import Demo
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
+
+TEAM = """
+name: conformance
+members: {ada: lead}
+dags: {folder: dags}
+"""
+
+
+def test_it_ends_as_on_plain_airflow(demo: Demo) -> None:
+    reference = json.loads(CONFORMANCE.read_text())
+    if reference["airflow"] != version("apache-airflow"):
+        pytest.fail(
+            f"recorded for Airflow {reference['airflow']}: run python -m tests.acceptance.record_plain conformance"
+        )
+    folder = demo.home.parent / "conformance"
+    copy_conformance(folder / "dags")
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    (folder / "conformance.yaml").write_text(TEAM)
+    applied = demo.airspace("apply", str(folder))
+    assert applied.returncode == 0, applied.stderr
+    ada = demo.sign_in("ada")
+    wait_for_dags(ada, {"conformance"})
+    assert conformance_outcome(ada) == reference["outcome"]

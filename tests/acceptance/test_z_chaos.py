@@ -1,0 +1,132 @@
+"""Everything is killed at random while 200 tasks of three teams run: each ends in its true state, and nothing is left.
+
+The last of this folder's tests: it leaves the shared platform as it found it, but not in peace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from airspace.backends.airflow_rest import RestError, Session
+from tests.acceptance.airflow_examples import wait_for_dags
+from tests.acceptance.conftest import Demo
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
+
+TEAMS = ("storm_one", "storm_two", "storm_three")
+COUNT = 67  # tasks of each; every tenth fails, as it should
+SEED = 20260131
+KILLS = 24
+RECOVERY = 240.0
+
+
+def platform(demo: Demo) -> list[psutil.Process]:
+    """Every process of this home."""
+    manager = int((demo.home / "supervisor" / "supervisord.pid").read_text())
+    return psutil.Process(manager).children(recursive=True)
+
+
+def title(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
+
+
+VICTIMS: dict[str, Callable[[str], bool]] = {
+    "child": lambda title: title.startswith("airspace task: storm"),
+    "zygote": lambda title: title.startswith("airspace zygote: storm"),
+    "first process": lambda title: title == "sleep infinity",
+    "supervisor": lambda title: title.startswith("airspace supervisor: storm"),
+    "template": lambda title: title.startswith("airspace sandboxes: template"),
+    "spawner": lambda title: "airspace.sandbox.spawner" in title,
+    "scheduler": lambda title: "airspace.airflow.run scheduler" in title or title.startswith("airflow scheduler"),
+    "database": lambda title: title.endswith("/postgres") or "/postgres -D" in title,
+    "API server": lambda title: title.startswith("airflow api_server") or "airspace.airflow.run api-server" in title,
+}
+# Mostly those that a task is made of; of what takes seconds to come back, each once.
+PLAN = ["child", "zygote", "supervisor", "first process"] * 5 + ["spawner", "scheduler", "database", "template"]
+
+
+def kill_at_random(demo: Demo, chance: random.Random) -> list[str]:
+    """Kill what is there, one after the other; what was killed."""
+    killed, plan = [], PLAN.copy()
+    chance.shuffle(plan)
+    for kind in plan:
+        time.sleep(0.3 + chance.random())
+        found = [process for process in platform(demo) if VICTIMS[kind](title(process))]
+        if found:
+            with contextlib.suppress(psutil.Error):
+                chance.choice(found).send_signal(signal.SIGKILL)
+                killed.append(kind)
+    return killed
+
+
+def states(session: Session, dag_id: str, run_id: str) -> dict[int, str | None] | None:
+    with contextlib.suppress(RestError):
+        if session.run(dag_id, run_id).finished:
+            return {task.map_index: task.state for task in session.task_instances(dag_id, run_id)}
+    return None
+
+
+def test_everything_is_killed_and_nothing_is_lost(demo: Demo) -> None:
+    folder = demo.home.parent / "storms"
+    for team in TEAMS:
+        (folder / "dags" / team).mkdir(parents=True)
+        shutil.copyfile(Path(__file__).parent / "data" / "chaos.py", folder / "dags" / team / "chaos.py")
+        (folder / f"{team}.yaml").write_text(
+            f"name: {team}\nmembers: {{ada: lead}}\nslots: 8\ndags: {{folder: dags/{team}}}\n"
+        )
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    applied = demo.airspace("apply", str(folder))
+    assert applied.returncode == 0, applied.stderr
+    ada = demo.sign_in("ada")
+    wait_for_dags(ada, {f"{team}_chaos" for team in TEAMS})
+    runs = {f"{team}_chaos": ada.trigger(f"{team}_chaos").run_id for team in TEAMS}
+    killed = kill_at_random(demo, random.Random(SEED))
+    assert len(set(killed)) >= 6, killed
+
+    ended: dict[str, dict[int, str | None]] = {}
+    deadline = time.monotonic() + RECOVERY
+    while len(ended) < len(TEAMS):
+        assert time.monotonic() < deadline, f"not over {RECOVERY:.0f} s after the last kill ({killed}): {sorted(ended)}"
+        time.sleep(1)
+        for dag_id, run_id in runs.items():
+            if dag_id not in ended and (found := states(ada, dag_id, run_id)) is not None:
+                ended[dag_id] = found
+    for team in TEAMS:
+        true = {number: "failed" if number % 10 == 9 else "success" for number in range(COUNT)}
+        assert ended[f"{team}_chaos"] == true, killed
+        left = {entry.name for entry in (demo.home / "storage" / team / "chaos").iterdir()}
+        assert not [name for name in left if name.endswith(".twice")], killed
+        assert {f"{number}.done" for number in range(COUNT)} <= left
+
+    # Nothing of it is left: the platform is well, and without work there is no sandbox.
+    status = json.loads(demo.airspace("status", "--json").stdout)
+    assert status["ready"], status
+    until(lambda: not [p for p in platform(demo) if "storm" in title(p)], 100)
+    assert demo.airspace("down").returncode == 0
+    home_id = json.loads((demo.home / "airspace.json").read_text())["id"]
+    assert not list(Path("/sys/fs/cgroup").glob(f"*/airspace-{home_id}*"))
+    assert str(demo.home) not in Path("/proc/self/mountinfo").read_text()
+    assert not list((demo.home / "run").glob("*.sock"))
+    assert not [p for p in psutil.process_iter() if str(demo.home) in title(p) and p.pid != os.getpid()]
+
+
+def until(what: Callable[[], object], seconds: float) -> None:
+    """Wait until it is true."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not become true"
+        time.sleep(0.5)

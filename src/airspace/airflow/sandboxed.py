@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from airflow.dag_processing.processor import _parse_file_entrypoint
 from airflow.listeners import hookimpl
 from airflow.sdk.execution_time import supervisor, task_runner
 from airflow.sdk.listener import get_listener_manager
@@ -20,13 +21,18 @@ from setproctitle import setproctitle
 from airspace.sandbox import template
 from airspace.sandbox.zygote import Work
 
-TASK = "task"
+TASK, PARSE = "task", "parse"
 
 
 def run_task(work: Work) -> NoReturn:
     """Be a task's process."""
     get_listener_manager().add_listener(_Title(work.title))
     _main(work, task_runner.main)
+
+
+def read_file(work: Work) -> NoReturn:
+    """Be the process that reads a Dag file."""
+    _main(work, _parse_file_entrypoint)
 
 
 def _main(work: Work, target: Callable[[], None]) -> NoReturn:
@@ -58,6 +64,7 @@ def warm() -> None:
     import airflow.providers.standard.decorators.bash
     import airflow.providers.standard.decorators.python
     import airflow.providers.standard.operators.bash
+    import airflow.providers.standard.operators.empty
     import airflow.providers.standard.operators.python
     import airflow.sdk.execution_time.comms  # noqa: F401
 
@@ -72,7 +79,7 @@ def main() -> None:
     # A fork copies only the thread that forks, and what another one held stays locked for ever.
     if (threads := len(os.listdir("/proc/self/task"))) != 1:  # noqa: PTH208
         raise SystemExit(f"the template has {threads} threads: some package starts one when it is imported")
-    template.serve(link, {TASK: run_task})
+    template.serve(link, {TASK: run_task, PARSE: read_file})
 
 
 if __name__ == "__main__":

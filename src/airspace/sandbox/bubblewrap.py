@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airspace.model.errors import AirspaceError
+from airspace.sandbox.messages import readable
 from airspace.sandbox.spec import HOME, SCRATCH_FOLDER, SandboxSpec
 
 log = logging.getLogger("airspace.spawner")
@@ -52,7 +53,7 @@ class Walls:
     @property
     def alive(self) -> bool:
         """Whether it still stands."""
-        return self.process.poll() is None and not select.select([self.pidfd], [], [], 0)[0]
+        return self.process.poll() is None and not readable(self.pidfd)
 
     def namespace(self) -> int:
         """The number of its PID namespace."""
@@ -196,11 +197,14 @@ def _await(process: subprocess.Popen[bytes], ready: int, info: int) -> int:
     told = bytearray()
     watched = {ready, info}
     while ready in watched or info in watched:
-        readable, _, _ = select.select(sorted(watched), [], [], max(0.0, deadline - time.monotonic()))
-        if not readable:
+        poll = select.poll()
+        for descriptor in watched:
+            poll.register(descriptor, select.POLLIN)
+        told_by = [descriptor for descriptor, _ in poll.poll(max(0.0, deadline - time.monotonic()) * 1000)]
+        if not told_by:
             process.kill()
             raise SandboxError(f"bubblewrap was not ready after {_START_SECONDS:.0f} s", fix="airspace doctor")
-        for descriptor in readable:
+        for descriptor in told_by:
             data = os.read(descriptor, 4096)
             if descriptor == info:
                 told += data

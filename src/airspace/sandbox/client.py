@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import socket
 import time
@@ -14,63 +13,124 @@ from pathlib import Path
 from typing import Any
 
 from airspace.sandbox.bubblewrap import NotBegunError, SandboxError
-from airspace.sandbox.messages import SOCKET, host_pid, receive, send
-from airspace.sandbox.zygote import EXIT
+from airspace.sandbox.messages import SOCKET, host_pid, readable, receive, send
+from airspace.sandbox.zygote import BEGUN, EXIT
 
 _BEGIN_SECONDS = 120.0  # the first work of a machine that has just started waits for the template
 _ANSWER_SECONDS = 30.0
 _BUSY = 0.05
+_WORD_SECONDS = 1.0  # for a zygote to say how a child ended
 _GONE = -signal.SIGKILL
 
 
 class SandboxedProcess:
     """A process in a sandbox: a :class:`airspace.sandbox.ports.Child`.
 
-    :param control: readable once it has ended
+    Its zygote is the team's, so whoever must not wait for it does not: until it says that the process exists, there is
+    only the order, and closing that takes it back.
+
+    :param control: the zygote speaks here: that the process exists, and how it ended
+    :param lease: to the spawner; as long as it is open, the work may run
     """
 
-    def __init__(self, pid: int, pidfd: int, control: socket.socket, lease: socket.socket) -> None:
-        self.pid = pid
-        self.control = control
-        self._pidfd = pidfd
-        self._lease = lease
+    def __init__(self, control: socket.socket, lease: socket.socket) -> None:
+        control.setblocking(False)
+        self.pid = -1
+        self._control, self._lease = control, lease
+        self._pidfd = -1
         self._code: int | None = None
-        self._lost = False
+        self._silent = False
+        self._doomed = self._killed = False
+        self._gone_since: float | None = None
 
     @property
     def lost(self) -> bool:
         """Whether it ended without anybody saying how: its zygote ended before."""
-        return self._lost
+        return self._silent and self._code is not None
+
+    @property
+    def silent(self) -> bool:
+        """Whether its zygote will say nothing more: how it ends is not known then."""
+        return self._silent
+
+    @property
+    def begun(self) -> bool:
+        """Whether it exists."""
+        return self._pidfd >= 0
 
     def watch(self) -> tuple[Any, ...]:
-        """What to wait on for its end: the zygote's word, and the process itself in case there is none."""
-        return self.control, self._pidfd
+        """What to wait on for news: the zygote's word, and the process itself in case there is none."""
+        return (self._control, self._pidfd) if self.begun else (self._control,)
 
     def signal(self, number: int) -> None:
-        """Send a signal to it and to everything in its process group.
-
-        :raises ProcessLookupError: it has ended
-        """
+        """Send a signal to it and to everything in its process group. One that does not exist yet never will."""
         if self.poll() is not None:
             raise ProcessLookupError
+        if not self.begun:
+            self._doomed = True
+            self._lease.close()
+            return
+        self._killed = self._killed or number == signal.SIGKILL
         with contextlib.suppress(OSError):
             send(self._lease, {"signal": int(number)})
 
     def poll(self) -> int | None:
         """The exit code (negative: the signal), or None while it runs."""
-        if self._code is None:
-            if _readable(self.control):
-                try:
-                    data = self.control.recv(EXIT.size)
-                except OSError:
-                    data = b""
-                if len(data) == EXIT.size:
-                    self._code = EXIT.unpack(data)[0]
-                else:
-                    self._lost = True
-            if self._lost and _readable(self._pidfd):
-                self._code = _GONE
+        while self._code is None and not self._silent and self._listen():
+            pass
+        if self._code is None and (self._doomed or self._is_gone()):
+            self._code = _GONE
         return self._code
+
+    def _is_gone(self) -> bool:
+        """Whether it has ended and nobody is going to say how: its zygote is dead, or was stopped by its team."""
+        if not self.begun:
+            return self._silent
+        if not readable(self._pidfd):
+            return False
+        now = time.monotonic()
+        self._gone_since = self._gone_since or now
+        self._silent = self._silent or now - self._gone_since > _WORD_SECONDS
+        return self._silent or self._killed
+
+    def _listen(self) -> bool:
+        """Take the zygote's next word, if there is one. It is the team's: anything else than expected is silence."""
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._control, 16, 1, socket.MSG_CMSG_CLOEXEC)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data, descriptors = b"", []
+        if not self.begun and data == BEGUN and len(descriptors) == 1 and self._meet(descriptors[0]):
+            return True
+        for descriptor in descriptors:
+            os.close(descriptor)
+        if self.begun and len(data) == EXIT.size:
+            self._code = EXIT.unpack(data)[0]
+        else:
+            self._silent = True
+        return False
+
+    def _meet(self, pidfd: int) -> bool:
+        try:
+            self.pid = host_pid(pidfd)
+        except ValueError:
+            return False
+        self._pidfd = pidfd
+        with contextlib.suppress(OSError):
+            send(self._lease, {"child": True}, [pidfd])
+        return True
+
+    def await_begin(self, seconds: float) -> None:
+        """Wait until it exists.
+
+        :raises NotBegunError: its zygote ended before, or says nothing
+        """
+        deadline = time.monotonic() + seconds
+        while self.poll() is None and not self.begun and readable(self._control, deadline - time.monotonic()):
+            pass
+        if not self.begun:
+            raise NotBegunError("the team's zygote did not begin the work", fix="try again")
 
     def wait(self, timeout: float | None) -> int:
         """The exit code.
@@ -82,13 +142,15 @@ class SandboxedProcess:
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 raise TimeoutError
-            select.select([self._pidfd if self._lost else self.control], [], [], left)
+            step = _WORD_SECONDS if left is None else min(left, _WORD_SECONDS)
+            if readable(self._pidfd if self._silent else self._control, step) and self.poll() is None:
+                time.sleep(0.01)  # it has ended, and its zygote has not said how yet
         return code
 
     def close(self) -> None:
         """Give it up: what still runs of it is killed."""
         self._lease.close()
-        self.control.close()
+        self._control.close()
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
@@ -104,8 +166,18 @@ class SpawnerClient:
     folder: Path
 
     def start(self, team: str, work: Mapping[str, Any], streams: Sequence[int]) -> SandboxedProcess:
-        """Have the team's zygote fork a child for this work."""
-        return _start(self.folder, team, work, streams)
+        """Have the team's zygote fork a child for this work, and wait until it has."""
+        child = self.order(team, work, streams)
+        try:
+            child.await_begin(_BEGIN_SECONDS)
+        except BaseException:
+            child.close()
+            raise
+        return child
+
+    def order(self, team: str, work: Mapping[str, Any], streams: Sequence[int]) -> SandboxedProcess:
+        """The same without waiting for the zygote."""
+        return _order(self.folder, team, work, streams)
 
     def state(self) -> dict[str, int]:
         """Team → how many processes run in its sandbox."""
@@ -126,7 +198,7 @@ def _ask(folder: Path, question: Mapping[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def _start(folder: Path, team: str, work: Mapping[str, Any], streams: Sequence[int]) -> SandboxedProcess:
+def _order(folder: Path, team: str, work: Mapping[str, Any], streams: Sequence[int]) -> SandboxedProcess:
     deadline = time.monotonic() + _BEGIN_SECONDS
     lease = _connect(folder / SOCKET, deadline)
     try:
@@ -136,11 +208,11 @@ def _start(folder: Path, team: str, work: Mapping[str, Any], streams: Sequence[i
                 with theirs:
                     send(lease, {"team": team, "work": work}, [*streams, theirs.fileno()])
                 answer = _answer(lease, deadline)
-                if "taken" in answer:
-                    return _begun(lease, control, deadline)
             except BaseException:
                 control.close()
                 raise
+            if "taken" in answer:
+                return SandboxedProcess(control, lease)
             control.close()
             if "error" in answer:
                 raise SandboxError(answer["error"], fix=answer.get("fix"))
@@ -168,34 +240,9 @@ def _connect(path: Path, deadline: float) -> socket.socket:
 
 
 def _answer(lease: socket.socket, deadline: float) -> dict[str, Any]:
-    if not _readable(lease, deadline - time.monotonic()):
+    if not readable(lease, deadline - time.monotonic()):
         raise SandboxError("the spawner does not answer", fix="airspace doctor")
     packet = receive(lease)
     if packet is None:
         raise NotBegunError("the spawner ended", fix="try again")
     return packet.body
-
-
-def _begun(lease: socket.socket, control: socket.socket, deadline: float) -> SandboxedProcess:
-    if not _readable(control, deadline - time.monotonic()):
-        raise SandboxError("the team's zygote does not answer", fix="try again")
-    try:
-        data, descriptors, _, _ = socket.recv_fds(control, 16, 1)
-    except OSError:
-        data, descriptors = b"", []
-    if data != b"begun" or len(descriptors) != 1:
-        for descriptor in descriptors:
-            os.close(descriptor)
-        raise NotBegunError("the team's zygote ended before the work began", fix="try again")
-    pidfd = descriptors[0]
-    try:
-        pid = host_pid(pidfd)
-    except ValueError:
-        os.close(pidfd)
-        raise SandboxError("the team's zygote answered with something that is no process", fix="try again") from None
-    send(lease, {"child": True}, [pidfd])
-    return SandboxedProcess(pid, pidfd, control, lease)
-
-
-def _readable(target: Any, timeout: float = 0.0) -> bool:
-    return bool(select.select([target], [], [], max(0.0, timeout))[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,6 +65,13 @@ def receive(link: socket.socket) -> Packet | None:
         packet.close()
         raise ValueError("this is no message") from None
     return packet
+
+
+def readable(target: Any, seconds: float = 0.0) -> bool:
+    """Whether a descriptor has something to say, or its other side is gone; waits for that so long."""
+    poll = select.poll()
+    poll.register(target, select.POLLIN)
+    return bool(poll.poll(max(0.0, seconds) * 1000))
 
 
 def host_pid(pidfd: int) -> int:

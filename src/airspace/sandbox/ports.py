@@ -16,8 +16,15 @@ class Child(Protocol):
     def lost(self) -> bool:
         """Whether it ended without anybody seeing how."""
 
+    @property
+    def silent(self) -> bool:
+        """Whether nobody will say how it ends: then only that it ended can be seen."""
+
     def watch(self) -> tuple[Any, ...]:
-        """What becomes readable when there may be news of its end: for a selector."""
+        """What becomes readable when there is news, for a selector; more of it may be known later."""
+
+    def poll(self) -> int | None:
+        """Take the news: the exit code (negative: the signal), or None while it runs or has not begun."""
 
     def signal(self, number: int) -> None:
         """Send a signal to it and to everything in its process group.
@@ -44,6 +51,12 @@ class Sandboxes(Protocol):
         :param work: as :class:`airspace.sandbox.zygote.Work`, without the streams
         :param streams: descriptors for the child: requests, stdout, stderr, logs
         :raises NotBegunError: nothing of it was run; with other streams it may be tried again
+        :raises SandboxError: it could not be put into the team's sandbox; nothing of it was run
+        """
+
+    def order(self, team: str, work: Mapping[str, Any], streams: Sequence[int]) -> Child:
+        """As :meth:`start`, for whoever must not wait for a team's sandbox: ends by itself when nothing comes of it.
+
         :raises SandboxError: it could not be put into the team's sandbox; nothing of it was run
         """
 

@@ -27,7 +27,7 @@ from airspace.sandbox import bubblewrap, cgroups, kernel
 from airspace.sandbox.bubblewrap import SandboxError, Walls
 from airspace.sandbox.cgroups import Cgroups, Group
 from airspace.sandbox.entering import Entry
-from airspace.sandbox.messages import SOCKET, Packet, depth, host_pid, receive, send
+from airspace.sandbox.messages import SOCKET, Packet, depth, host_pid, readable, receive, send
 from airspace.sandbox.spec import HOME, Limits, SandboxSpec, TeamPlace, read_places, sandbox_spec
 
 log = logging.getLogger("airspace.spawner")
@@ -509,8 +509,7 @@ def _read_all(descriptor: int, seconds: float) -> str:
     """Everything until the other side is closed; what came until then when that takes too long."""
     said, deadline = bytearray(), time.monotonic() + seconds
     while True:
-        readable, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
-        data = os.read(descriptor, 4096) if readable else b""
+        data = os.read(descriptor, 4096) if readable(descriptor, deadline - time.monotonic()) else b""
         if not data:
             return said.decode(errors="replace")
         said += data

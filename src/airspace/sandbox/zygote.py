@@ -22,6 +22,7 @@ from airspace.sandbox.entering import Entry
 from airspace.sandbox.messages import receive
 from airspace.sandbox.spec import SCRATCH_FOLDER
 
+BEGUN = b"begun"
 EXIT = struct.Struct("!i")
 STREAMS = 4  # requests, stdout, stderr, logs
 _OOM = b"500"  # when memory runs out, the kernel ends teams' work before anything of the platform's
@@ -91,7 +92,7 @@ class Zygote:
             os.setpgid(pid, pid)
         pidfd = os.pidfd_open(pid)
         with contextlib.suppress(OSError):
-            socket.send_fds(link, [b"begun"], [pidfd], socket.MSG_NOSIGNAL)
+            socket.send_fds(link, [BEGUN], [pidfd], socket.MSG_NOSIGNAL)
         os.close(pidfd)
         for descriptor in streams:
             os.close(descriptor)

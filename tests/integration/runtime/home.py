@@ -198,9 +198,15 @@ class Home:
     def titles(self) -> list[str]:
         """The titles of all processes that the components started, also of those that they left behind."""
         found = []
+        below = {
+            child.pid
+            for process in self.processes.values()
+            for child in psutil.Process(process.pid).children(recursive=True)
+        }
         for process in psutil.process_iter(["cmdline"]):
             with contextlib.suppress(ProcessLookupError):
-                if os.getsid(process.pid) in self.sessions and process.pid not in self.sessions:
+                ours = process.pid in below or os.getsid(process.pid) in self.sessions
+                if ours and process.pid not in self.sessions:
                     found.append(" ".join(process.info["cmdline"] or ()))
         return found
 

@@ -7,11 +7,8 @@ it begins in the team's sandbox or not at all.
 
 from __future__ import annotations
 
-import enum
 import os
-import selectors
 import signal
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -24,51 +21,11 @@ from airflow.sdk._shared.secrets_masker import reset_secrets_masker
 from airflow.sdk.api.client import BearerAuth, Client
 from airflow.sdk.execution_time import supervisor
 
-from airspace.airflow.child_process import gone_handler
-from airspace.sandbox.bubblewrap import NotBegunError
+from airspace.airflow import sandbox_child
 from airspace.sandbox.ports import Child, Sandboxes
 
-_ATTEMPTS = 3
 KIND = "task"
 KILL = signal.SIGUSR2  # to a supervisor: end the task's process now, and store what became of it
-_Ended = enum.IntEnum("_Ended", {number.name: -number for number in signal.Signals})  # type: ignore[misc]
-
-
-class _Tracker(supervisor.ProcessTracker):
-    """A child in a sandbox, as Airflow's supervisor follows processes."""
-
-    ProcessNotFound = ProcessLookupError
-    TimeoutExpired = TimeoutError
-
-    def __init__(self, child: Child, is_settled: Callable[[], bool]) -> None:
-        self._child = child
-        self._is_settled = is_settled
-
-    @property
-    def pid(self) -> int:
-        return self._child.pid
-
-    def send_signal(self, s: signal.Signals) -> None:
-        self._child.signal(s)
-
-    def wait(self, timeout: float | None) -> int:
-        code = self._child.wait(timeout)
-        if self._child.lost and self._is_settled():  # nobody saw how it ended, but it said what became of it
-            return 0
-        return _Ended(code) if code < 0 and code in set(_Ended) else code
-
-
-class _Watched:
-    """A descriptor to select on that stays its owner's."""
-
-    def __init__(self, descriptor: Any) -> None:
-        self._descriptor = descriptor
-
-    def fileno(self) -> int:
-        return self._descriptor if isinstance(self._descriptor, int) else int(self._descriptor.fileno())
-
-    def close(self) -> None:
-        """Not ours to close."""
 
 
 @attrs.define(kw_only=True)
@@ -98,7 +55,7 @@ class TaskProcess(supervisor.ActivitySubprocess):
 
         :param launch: gets descriptors for requests, stdout, stderr and logs
         """
-        child, (requests, out, err, logs) = _begin(launch)
+        child, (requests, out, err, logs) = sandbox_child.begin(launch)
         process: TaskProcess
         process = cls(  # type: ignore[call-arg]
             id=what.id,
@@ -106,15 +63,13 @@ class TaskProcess(supervisor.ActivitySubprocess):
             pid=child.pid,
             stdin=requests,
             child=child,
-            process=_Tracker(child, lambda: process._terminal_state is not None),
+            process=sandbox_child.Tracker(child, lambda: process._terminal_state is not None),
             process_log=logger,
             start_time=time.monotonic(),
             **kwargs,
         )
         process._register_pipe_readers(out, err, requests, logs, data={})
-        handler = gone_handler(process.selector.unregister)
-        for descriptor in child.watch():
-            process.selector.register(_Watched(descriptor), selectors.EVENT_READ, handler)
+        sandbox_child.watch(process.selector, child)
         process._on_child_started(
             ti=what, dag_rel_path=dag_rel_path, bundle_info=bundle_info, sentry_integration=sentry_integration
         )
@@ -138,22 +93,6 @@ class TaskProcess(supervisor.ActivitySubprocess):
         super()._send_terminal_state_msg(msg)
         # The scheduler can go on while the child still runs its listeners and its logs are closed.
         self.on_stored()
-
-
-def _begin(launch: Callable[[Sequence[int]], Child]) -> tuple[Child, Sequence[socket.socket]]:
-    """A child and our ends of its streams. What a zygote that died on the way may have begun gets no word, and ends."""
-    for _ in range(_ATTEMPTS):
-        ours, theirs = zip(*(socket.socketpair() for _ in range(4)), strict=True)
-        try:
-            return launch([end.fileno() for end in theirs]), ours
-        except NotBegunError as error:
-            last = error
-            for end in ours:
-                end.close()
-        finally:
-            for end in theirs:
-                end.close()
-    raise last
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,9 @@ from airspace.backends.tables import TeamRegistry, TeamRow
 from airspace.model.home import HomeLayout, home_root
 from airspace.model.limits import REQUIRE_PREFIX, SECTION, ParseLimits
 from airspace.platform import bells
+from airspace.sandbox.bubblewrap import SandboxError
+from airspace.sandbox.client import SpawnerClient
+from airspace.sandbox.ports import Sandboxes
 
 
 @attrs.define(kw_only=True, slots=False)
@@ -53,6 +57,7 @@ class TeamDagProcessor(DagFileProcessorManager):
     _layout: HomeLayout = attrs.field(factory=lambda: HomeLayout(home_root()), init=False)
     _teams: LiveTeams = attrs.field(factory=lambda: LiveTeams(TeamRegistry(settings.engine), every=1.0), init=False)
     _team_api: TeamApi = attrs.field(factory=TeamApi, init=False)
+    _sandboxes: Sandboxes = attrs.field(factory=lambda: SpawnerClient(bells.run_dir()), init=False)
     _stored: dict[str, TeamRow] = attrs.field(factory=dict, init=False)
     """The bundles in service: stored in Airflow's tables and loaded."""
     _grants: Grants = attrs.field(factory=dict, init=False)
@@ -118,12 +123,6 @@ class TeamDagProcessor(DagFileProcessorManager):
     def prepare_process_context(self) -> None:
         """Put up the doorbell beside the parse processes' sockets."""
         super().prepare_process_context()
-        # What most files import, once for all. Airflow would import for each file what the file names, in this process.
-        import airflow.providers.standard.decorators.python
-        import airflow.providers.standard.operators.bash
-        import airflow.providers.standard.operators.empty
-        import airflow.providers.standard.operators.python  # noqa: F401
-
         bell = bells.hang(bells.DOORBELL)
         self.selector.register(bell, selectors.EVENT_READ, (self._on_ring, lambda _: None))
 
@@ -209,7 +208,7 @@ class TeamDagProcessor(DagFileProcessorManager):
             logger_filehandle=logger_filehandle,
             subprocess_logs_to_stdout=conf.get("logging", "dag_processor_log_target") == "stdout",
             client=self._team_api.client(team),
-            target=process.target(team, str(dag_file.rel_path), values),
+            launch=partial(self._sandboxes.order, team, process.work(team, str(dag_file.rel_path), values)),
             limits=self._rules.limits,
         )
 
@@ -228,11 +227,17 @@ class TeamDagProcessor(DagFileProcessorManager):
                 waiting.setdefault(file.bundle_name, []).append(file)
         cap = max(1, self._parallelism - 1)
         chosen = next_in_line(waiting, running, dict.fromkeys(waiting, cap), free, list(self._last_served))
-        started = [file for _, file in chosen]
-        rest = OrderedDict((f, None) for f in self._file_queue if f not in set(started))
-        self._file_queue: OrderedDict[DagFileInfo, None] = OrderedDict.fromkeys(started)
-        super()._start_new_processes()
-        self._file_queue.update(rest)
+        taken = {file for _, file in chosen}
+        rest = OrderedDict((f, None) for f in self._file_queue if f not in taken)
+        self._file_queue: OrderedDict[DagFileInfo, None]
+        for _, file in chosen:
+            self._file_queue = OrderedDict.fromkeys([file])
+            try:
+                super()._start_new_processes()
+            except SandboxError as error:  # that file's trouble, and nobody else's
+                self.log.warning("%s could not be read: %s", file.rel_path, error.message)
+                self._report(file, f"This file could not be read: {error.message}. Fix: {error.fix}")
+        self._file_queue = rest
         for bundle, _ in chosen:
             self._last_served.pop(bundle, None)
             self._last_served[bundle] = None
@@ -365,7 +370,7 @@ class TeamDagProcessor(DagFileProcessorManager):
     def terminate(self) -> None:
         """Stop at once: reading a file has no effects to clean up, and Airflow would wait for each in turn."""
         for running in self._processors.values():
-            running._process.send_signal(9)
+            running.give_up()
 
 
 def _same_owner(stored: TeamRow | None, wanted: TeamRow) -> bool:

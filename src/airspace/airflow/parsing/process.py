@@ -11,15 +11,14 @@ import os
 import selectors
 import signal
 import socket
-import sys
-from collections.abc import Callable, Mapping
-from functools import partial
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
 import msgspec
-import psutil
-from airflow.dag_processing.processor import DagFileParsingResult, DagFileProcessorProcess, _parse_file_entrypoint
+from airflow.dag_processing.processor import DagFileParsingResult, DagFileProcessorProcess
 from airflow.sdk.exceptions import ErrorType
 from airflow.sdk.execution_time.comms import (
     ErrorResponse,
@@ -29,13 +28,13 @@ from airflow.sdk.execution_time.comms import (
     _RequestFrame,
     _ResponseFrame,
 )
-from setproctitle import setproctitle
 
-from airspace.airflow.child_process import PidFd, close_descriptors, die_with, gone_handler, open_descriptors
+from airspace.airflow import sandbox_child
 from airspace.airflow.parsing.stream import Frames, Meter, Outbox, SpoiledError
-from airspace.airflow.team_environment import enter
 from airspace.model.limits import ParseLimits
+from airspace.sandbox.ports import Child
 
+KIND = "parse"
 _UNREADABLE = "it sent something that is no message of Airflow's"
 
 
@@ -43,21 +42,57 @@ _UNREADABLE = "it sent something that is no message of Airflow's"
 class TeamParseProcess(DagFileProcessorProcess):
     """Airflow's parse process, whose end is noticed at once and whose messages are nobody's orders."""
 
+    child: Child
     limits: ParseLimits = attrs.field(factory=ParseLimits)
     spoiled: str | None = attrs.field(default=None, init=False)
     """Why its parent would not listen any longer."""
+    _stop_watching: Callable[[], None] = attrs.field(default=lambda: None, init=False)
     _writing: bool = attrs.field(default=False, init=False)
     _outbox: Outbox = attrs.field(default=None, init=False)
     _frames: Frames = attrs.field(default=None, init=False)
     _decoder: Any = attrs.field(factory=lambda: msgspec.msgpack.Decoder(_RequestFrame), init=False)
 
     @classmethod
-    def start(cls, **kwargs: Any) -> TeamParseProcess:
-        """Start it, and watch for its end as well as for its sockets'."""
-        process: TeamParseProcess = super().start(**kwargs)
-        handler = gone_handler(process.selector.unregister)
-        process.selector.register(PidFd(process.pid), selectors.EVENT_READ, handler)
+    def start(
+        cls,
+        *,
+        path: str | os.PathLike[str],
+        bundle_path: Path,
+        callbacks: list[Any],
+        logger: Any,
+        launch: Callable[[Sequence[int]], Child],
+        **kwargs: Any,
+    ) -> TeamParseProcess:
+        """Order it. Nothing is forked here, and nothing waits for the team's sandbox: it begins when it does.
+
+        :raises SandboxError: it could not be put into the team's sandbox
+        """
+        child, (requests, out, err, logs) = sandbox_child.begin(launch)
+        process: TeamParseProcess
+        process = cls(  # type: ignore[call-arg]
+            pid=child.pid,
+            stdin=requests,
+            child=child,
+            process=sandbox_child.Tracker(child, lambda: process.parsing_result is not None),
+            process_log=logger,
+            start_time=time.monotonic(),
+            **kwargs,
+        )
+        process._register_pipe_readers(out, err, requests, logs, data={})
+        process._stop_watching = sandbox_child.watch(process.selector, child)
+        process._on_child_started(callbacks, path, bundle_path, kwargs["bundle_name"])
         return process
+
+    def _check_subprocess_exit(self, *args: Any, **kwargs: Any) -> int | None:
+        code: int | None = super()._check_subprocess_exit(*args, **kwargs)
+        if code is not None:
+            self.give_up()
+        return code
+
+    def give_up(self) -> None:
+        """Whatever still runs of it is killed."""
+        self._stop_watching()
+        self.child.close()
 
     @property
     def ending(self) -> int | None:
@@ -109,7 +144,7 @@ class TeamParseProcess(DagFileProcessorProcess):
         if self.spoiled is None:
             self.spoiled = reason
         self.parsing_result = None
-        with contextlib.suppress(psutil.NoSuchProcess):
+        with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGKILL)
 
     def _on_frame(self, frame: bytes) -> None:
@@ -170,15 +205,12 @@ class TeamParseProcess(DagFileProcessorProcess):
         self._writing = False
 
 
-def target(team: str, rel_path: str, values: Mapping[str, str]) -> Callable[[], None]:
-    """What the child runs: the place where a sandbox will be entered."""
-    return partial(_parse, f"airspace parse: {team} {rel_path}", dict(values), os.getpid(), open_descriptors())
-
-
-def _parse(title: str, values: dict[str, str], parent: int, inherited: frozenset[int]) -> None:
-    die_with(parent)
-    close_descriptors(inherited)  # the manager's: database, doorbell, other files' sockets
-    setproctitle(title)
-    enter(values)
-    sys.dont_write_bytecode = True  # as for tasks
-    _parse_file_entrypoint()
+def work(team: str, rel_path: str, values: Mapping[str, str]) -> dict[str, Any]:
+    """What the team's zygote is told to do."""
+    return {
+        "kind": KIND,
+        "title": f"airspace parse: {team} {rel_path}"[:200],
+        "nice": 0,
+        "environment": dict(values),
+        "details": {},
+    }

@@ -61,5 +61,5 @@ def isolation(
     findings = verify(open_platform(), options, lambda step: err.print(f"  {step}", markup=False, soft_wrap=True))
     if as_json:
         emit_json(document(findings))
-    show(findings, err if as_json else out)
+    show(findings, err if as_json else out, tables=not as_json)
     sys.exit(0 if findings.verdicts.held else 1)

@@ -25,8 +25,10 @@ class Promise(str, Enum):
     MEMORY = "with a memory cgroup"
     CPU = "with a cpu cgroup"
     PIDS = "with a pids cgroup, or as root"
+    PARSING = "not yet: Dag files are read outside of sandboxes"
     STORAGE_QUOTA = "not yet: storage has no quota"
     LOG_LIMIT = "not yet: the log of a task has no limit"
+    XCOM_LIMIT = "not yet: an XCom has no limit"
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,9 @@ def _links() -> tuple[Attack, ...]:
         Attack("links.symlink-published", "the same by a link in what it publishes", _OWNER),
         Attack("links.hard", "the same by a hard link", _OWNER),
         Attack("links.replace-published", "put something else in the place of its folder `published`", _OUTSIDE),
-        Attack("links.descriptors", "find the victim's file, or the platform's, behind an inherited descriptor", _OUTSIDE),
+        Attack(
+            "links.descriptors", "find the victim's file, or the platform's, behind an inherited descriptor", _OUTSIDE
+        ),
         Attack("links.file-handle", "open the victim's file by its handle (open_by_handle_at)", _OUTSIDE),
     )
 
@@ -105,7 +109,9 @@ def _links() -> tuple[Attack, ...]:
 def _processes() -> tuple[Attack, ...]:
     environ = "readable in /proc"
     return (
-        Attack("processes.see", "see the platform's processes or the victim's task in /proc", _OUTSIDE, native="visible"),
+        Attack(
+            "processes.see", "see the platform's processes or the victim's task in /proc", _OUTSIDE, native="visible"
+        ),
         Attack("processes.environment", "read the environment of the platform's processes", _OUTSIDE, native=environ),
         Attack("processes.own-environment", "find secrets in its own environment or its parents'", _OUTSIDE),
         Attack("processes.ptrace", "trace the victim's task", _OUTSIDE),
@@ -113,6 +119,7 @@ def _processes() -> tuple[Attack, ...]:
         Attack("processes.memory", "read the victim's memory in /proc/PID/mem", _OUTSIDE),
         Attack("processes.zygote-memory", "open the memory of the process that forks its own team's tasks", _OUTSIDE),
         Attack("processes.descriptor", "take an open descriptor from the victim's task (pidfd_getfd)", _OUTSIDE),
+        Attack("processes.shared-memory", "read the victim's System V shared memory", _OWNER),
         Attack("processes.core-dump", "have its memory written to a core file", _OUTSIDE),
     )
 
@@ -205,7 +212,9 @@ def _tokens() -> tuple[Attack, ...]:
 def _database() -> tuple[Attack, ...]:
     return (
         Attack("database.session", "ask the database through Airflow's ORM session", _PLATFORM),
-        Attack("database.engine", "ask it through an engine of its own, with the configured URL", _PLATFORM, native=_WORKS),
+        Attack(
+            "database.engine", "ask it through an engine of its own, with the configured URL", _PLATFORM, native=_WORKS
+        ),
         Attack("database.psycopg2", "ask it through psycopg2 at its socket", _PLATFORM, native=_WORKS),
         Attack("database.cli", "ask it through `airflow` as a subprocess", _PLATFORM),
     )
@@ -238,6 +247,9 @@ def _names() -> tuple[Attack, ...]:
         Attack("names.breadcrumbs", "read how the victim's tasks ended", _OWNER),
         Attack("names.previous-run", "ask for the victim's previous run", _OWNER),
         Attack("names.previous-task", "ask for the victim's previous task instance", _OWNER),
+        Attack("names.task-store-write", "write into the store of the victim's task", _OWNER),
+        Attack("names.task-store-read", "read the store of the victim's task", _OWNER),
+        Attack("names.inlets", "have the victim's inlets and outlets looked at", _OWNER),
         Attack("names.asset", "read the victim's asset by its name", _OWNER),
         Attack("names.asset-by-uri", "read the victim's asset by its address", _OWNER),
         Attack("names.asset-events", "read the events of the victim's asset", _OWNER, native=_READABLE),
@@ -267,22 +279,40 @@ def _exhaustion() -> tuple[Attack, ...]:
         harmful("scratch", "fill /tmp beyond the team's limit", _OUTSIDE),
         harmful("shared-memory", "fill /dev/shm beyond the team's limit", _OUTSIDE),
         harmful("descriptors", "open thousands of files", _OUTSIDE),
-        harmful("xcom", "store an XCom of 20 MB", _OWNER),
+        harmful("xcom", "store an XCom of 20 MB", _OWNER, Promise.XCOM_LIMIT),
         harmful("storage", "fill its storage", _OWNER, Promise.STORAGE_QUOTA),
         harmful("log", "flood its log", _OWNER, Promise.LOG_LIMIT),
     )
 
 
+def _parsing() -> tuple[Attack, ...]:
+    """The same functions as on other surfaces, run while the attacker's Dag file is read."""
+    here, later = _READABLE, Promise.PARSING
+    return (
+        Attack("parsing.airflow-cfg", "while its Dag file is read: read airflow.cfg", _OUTSIDE, later, here),
+        Attack("parsing.secrets", "while its Dag file is read: read the platform's keys", _OUTSIDE, later),
+        Attack("parsing.bundle-read", "while its Dag file is read: read the victim's Dag files", _OUTSIDE, later, here),
+        Attack("parsing.see", "while its Dag file is read: see the platform's processes", _OUTSIDE, later),
+        Attack("parsing.api", "while its Dag file is read: connect to the API server", _OUTSIDE, later),
+        Attack(
+            "parsing.postgres", "while its Dag file is read: connect to PostgreSQL's socket", _OUTSIDE, later, _WORKS
+        ),
+    )
+
+
 ATTACKS: tuple[Attack, ...] = (
     *_files(), *_links(), *_processes(), *_signals(), *_kernel(), *_sockets(), *_network(), *_tokens(), *_database(),
-    *_names(), *_logs(), *_exhaustion(),
+    *_names(), *_logs(), *_parsing(), *_exhaustion(),
 )  # fmt: skip
 SURFACES: tuple[str, ...] = tuple(dict.fromkeys(attack.surface for attack in ATTACKS))
 
 
 def reference() -> str:
     """The table of ``docs/verify-isolation.md``, made from the rows above."""
-    lines = ["| id | a task of one team tries to … | control | must fail | Airflow's own multi-team |", "| --- " * 5 + "|"]
+    lines = [
+        "| id | a task of one team tries to … | control | must fail | Airflow's own multi-team |",
+        "| --- " * 5 + "|",
+    ]
     for attack in ATTACKS:
         when = attack.promise.value + (", `--destructive`" if attack.harmful else "")
         lines.append(f"| `{attack.id}` | {attack.what} | {attack.control.value} | {when} | {attack.native} |")

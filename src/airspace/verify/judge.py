@@ -104,7 +104,9 @@ def unpromised(promise: Promise, machine: Machine) -> str | None:
         and "no cpu cgroup on this machine: the processor is shared by niceness only",
         Promise.PIDS: not (machine.own_users or "pids" in machine.controllers)
         and "no pids cgroup on this machine: processes are counted for all teams together",
+        Promise.PARSING: "Dag files are read outside of sandboxes",
         Promise.STORAGE_QUOTA: "storage has no quota",
         Promise.LOG_LIMIT: "the log of a task has no limit",
+        Promise.XCOM_LIMIT: "an XCom has no limit",
     }
     return lacking.get(promise) or None

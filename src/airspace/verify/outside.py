@@ -15,7 +15,7 @@ import sys
 import sysconfig
 import tempfile
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,9 @@ def machine_facts(platform: Platform, decoys: Decoys, facts: Facts) -> Facts:
         run=str(where.run),
         supervisor=str(where.supervisor),
         port=manifest.port if manifest else 0,
-        control={part.name: {"pid": part.pid, "born": process(part.pid).born} for part in status.components if part.pid},
+        control={
+            part.name: {"pid": part.pid, "born": process(part.pid).born} for part in status.components if part.pid
+        },
         init={"pid": 1, "born": process(1).born},
         hashes=_hashes(platform.layout.secrets, platform.layout.airflow / "airflow.cfg"),
         packages=sysconfig.get_path("purelib"),
@@ -143,7 +145,11 @@ def machine_facts(platform: Platform, decoys: Decoys, facts: Facts) -> Facts:
 def victim_facts(facts: Facts, report: Mapping[str, Any]) -> Facts:
     """The facts with everything about the victim's task, which is running."""
     pid = _host_pid(int(report["pid"]))
-    changes: dict[str, Any] = {"victim_address": report["address"], "victim_port": report["port"]}
+    changes: dict[str, Any] = {
+        "victim_address": report["address"],
+        "victim_port": report["port"],
+        "victim_ti": report["ti"],
+    }
     if pid:
         changes["victim"] = vars(process(pid))
         changes["zygote"] = vars(process(ancestor(pid)))
@@ -175,7 +181,9 @@ def _hashes(folder: Path, config: Path) -> tuple[str, ...]:
             values.append((folder / name).read_text().strip())
     with contextlib.suppress(OSError):
         lines = config.read_text().splitlines()
-        values += [line.partition("=")[2].strip().replace("%%", "%") for line in lines if line.startswith("sql_alchemy")]
+        values += [
+            line.partition("=")[2].strip().replace("%%", "%") for line in lines if line.startswith("sql_alchemy")
+        ]
     return tuple(hashlib.sha256(value.encode()).hexdigest() for value in values if value)
 
 
@@ -251,17 +259,18 @@ class Witness:
 
     def see(self, attack: str, role: str, said: Result) -> Result:
         """The result with what was seen."""
-        found = {
-            "signals.everybody": lambda: self._decoys.was_signalled() and "a process outside was signalled",
-            "network.datagram": lambda: role in self._decoys.datagrams() and "the datagram arrived",
-            "names.variable-set": lambda: self._written(role) and "the victim's variable was overwritten",
-            "names.variable-delete": lambda: self._deleted(role) and "the victim's variable is gone",
-            "names.asset-emit": lambda: self._emitted(role) and "the event is there",
-        }[attack]()
-        if found:
-            return Result("done", found, said.seconds)
+        looks: dict[str, tuple[Callable[[], bool], str]] = {
+            "signals.everybody": (self._decoys.was_signalled, "a process outside was signalled"),
+            "network.datagram": (lambda: role in self._decoys.datagrams(), "the datagram arrived"),
+            "names.variable-set": (lambda: self._written(role), "the victim's variable was overwritten"),
+            "names.variable-delete": (lambda: self._deleted(role), "the victim's variable is gone"),
+            "names.asset-emit": (lambda: self._emitted(role), "the event is there"),
+        }
+        look, success = looks[attack]
+        if look():
+            return Result("done", success, said.seconds)
         if said.outcome == "done":
-            return Result("refused", f"without effect on the victim ({said.said})", said.seconds)
+            return Result("refused", said.said, said.seconds)
         return said
 
     def _written(self, role: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import secrets
 import shutil
@@ -20,12 +21,14 @@ from airspace.verify.inside.facts import (
     BAIT,
     CONNECTION,
     DAGS,
+    PARSED,
     SHARED,
     TASK,
     UNSHARED,
     UNSHARED_URI,
     VARIABLE,
     VICTIM,
+    Facts,
 )
 
 RUNNER = "verify_runner"
@@ -79,6 +82,17 @@ def verify():
 
 verify()
 """
+_PARSED_DAG = """\
+# Written by `airspace verify isolation`, and removed by it. It never runs: what it tries, it tries while it is read.
+import json
+
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airspace.verify.inside.parsing import probe
+
+with DAG("{dag_id}", schedule=None, description=probe({acts}, json.loads({facts}))):
+    EmptyOperator(task_id="nothing")
+"""
 _SECRET_VARIABLE = "VERIFY_SECRET"  # noqa: S105  # a name
 
 
@@ -88,7 +102,9 @@ def alone(platform: Platform) -> Iterator[None]:
 
     :raises AirspaceError: another one is running
     """
-    handle = os.open(platform.layout.root / ".verify.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    handle = os.open(
+        platform.layout.root / ".verify.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+    )
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -117,15 +133,25 @@ def plant(platform: Platform, secret: str, *, limited: bool) -> str:
     )
     outlets = {ATTACKER: "", VICTIM: f'outlets=[Asset(name="{UNSHARED}", uri="{UNSHARED_URI}")]'}
     for team, dag_id in DAGS.items():
-        path = platform.layout.dags / team / f"{dag_id}.py"
-        fresh = path.with_suffix(".new")
-        fresh.write_text(_DAG.format(dag_id=dag_id, task=TASK, outlets=outlets[team]), encoding="utf-8")
-        fresh.chmod(0o644)
-        fresh.replace(path)
+        text = _DAG.format(dag_id=dag_id, task=TASK, outlets=outlets[team])
+        _write(platform.layout.dags / team / f"{dag_id}.py", text)
     password = secrets.token_urlsafe(18)
     user = {"name": RUNNER, "password": password, "platform_role": None}
     platform.run_control(WORKER, ["ensure-users"], {"users": [user]})
     return password
+
+
+def plant_parsed(platform: Platform, acts: list[str], facts: Facts) -> None:
+    """A Dag file of the attacker's that attacks while it is read."""
+    text = _PARSED_DAG.format(dag_id=PARSED, acts=acts, facts=repr(json.dumps(facts.as_dict())))
+    _write(platform.layout.dags / ATTACKER / f"{PARSED}.py", text)
+
+
+def _write(path: Path, text: str) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.chmod(0o644)
+    fresh.replace(path)
 
 
 def stop_runs(session: Session) -> None:
@@ -140,7 +166,7 @@ def stop_runs(session: Session) -> None:
 def take_back(platform: Platform, session: Session | None) -> list[str]:
     """Remove what there is a way to remove; what is left of it, in words."""
     left = []
-    for team, dag_id in DAGS.items():
+    for team, dag_id in (*DAGS.items(), (ATTACKER, PARSED)):
         with suppress(FileNotFoundError):
             (platform.layout.dags / team / f"{dag_id}.py").unlink()
     if session is not None:
@@ -157,7 +183,7 @@ def take_back(platform: Platform, session: Session | None) -> list[str]:
 
 def _remove_rows(session: Session) -> list[str]:
     left = []
-    for dag_id in DAGS.values():
+    for dag_id in (*DAGS.values(), PARSED):
         answer = session.ask("DELETE", f"/dags/{dag_id}")
         if not answer.ok and answer.status != 404:
             left.append(f"the rows of Dag {dag_id} ({answer.words or answer.status})")

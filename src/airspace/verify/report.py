@@ -26,11 +26,14 @@ def document(findings: Findings) -> dict[str, Any]:
     }
 
 
-def show(findings: Findings, console: Console) -> None:
-    """A table for each surface, then the sum."""
+def show(findings: Findings, console: Console, *, tables: bool = True) -> None:
+    """A table for each surface, then the sum.
+
+    :param tables: False: only what was lost, and the sum
+    """
     verdicts = findings.verdicts
     what = {attack.id: attack.what for attack in ATTACKS}
-    for surface in SURFACES:
+    for surface in SURFACES if tables else ():
         rows = [row for row in verdicts.rows if row.surface == surface]
         if rows:
             console.print(_table(surface, rows, what))

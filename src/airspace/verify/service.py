@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -16,7 +17,7 @@ from airspace.platform.service import Platform
 from airspace.sandbox.spec import read_places
 from airspace.verify import outside, planting
 from airspace.verify.catalogue import ATTACKS, Attack, Control
-from airspace.verify.inside.facts import ATTACKER, DAGS, TASK, VICTIM, Facts
+from airspace.verify.inside.facts import ATTACKER, DAGS, PARSED, TASK, VICTIM, Facts
 from airspace.verify.inside.runner import Result
 from airspace.verify.inside.task import REPORT, STOP
 from airspace.verify.judge import Machine, Verdicts, judge_all
@@ -68,8 +69,8 @@ def verify(platform: Platform, options: Options, tell: Tell) -> Findings:
     skipped = tuple(attack.id for attack in wanted if attack not in chosen)
     left: list[str] = []
     with planting.alone(platform):
+        tell("plant two throwaway teams")
         try:
-            tell("plant two throwaway teams")
             secret, nonce = f"verify-{secrets.token_hex(12)}", secrets.token_hex(4)
             password = planting.plant(platform, secret, limited=options.destructive)
             with Airflow(platform.url) as airflow, _decoys(platform, nonce) as decoys:
@@ -112,6 +113,9 @@ class _Attempt:
         self._facts = outside.machine_facts(self._platform, self._decoys, self._facts)
         as_platform = PlatformControls(self._platform, _ids(chosen, Control.PLATFORM), self._facts)
         as_platform.start()
+        parsed = [attack.id for attack in chosen if attack.surface == "parsing"]
+        if parsed:
+            planting.plant_parsed(self._platform, parsed, self._facts)
         self._tell("wait until their Dags are parsed")
         self._wait_for_dags()
         self._trigger(VICTIM, "over", {})
@@ -124,7 +128,7 @@ class _Attempt:
         self._controls |= self._seen(controls_outside(_ids(chosen, Control.OUTSIDE), self._facts), "outside")
         for team in (ATTACKER, VICTIM) if emits else ():
             self._trigger(team, "emit", {"part": "emit", "facts": self._facts.as_dict()})
-        mild = [attack for attack in chosen if not attack.harmful]
+        mild = [attack for attack in chosen if not attack.harmful and attack.surface != "parsing"]
         machine: Mapping[str, Any] = {}
         if mild:
             self._tell(f"attack: {len(mild)} attempts from a task of {ATTACKER}")
@@ -133,6 +137,8 @@ class _Attempt:
             if attack.harmful:
                 self._tell(f"attack: {attack.what}")
                 machine = self._attack([attack.id], attack.id.partition(".")[2]) or machine
+        if parsed:
+            self._results |= self._while_parsing()
         if emits:
             self._await_emits()
         self._controls |= as_platform.results()
@@ -190,12 +196,27 @@ class _Attempt:
         }
 
     def _await_emits(self) -> None:
-        for team, into in ((VICTIM, self._controls), (ATTACKER, self._results)):
-            run_id = f"verify-emit-{self._facts.nonce}"
-            self._wait(f"{team} has sent its report", lambda team=team: self._session.run(DAGS[team], run_id).finished)
-            state = self._session.run(DAGS[team], run_id).state
-            outcome = "done" if state == "success" else "refused"
-            into[_EMIT] = self._witness.see(_EMIT, team, Result(outcome, f"the task's report: {state}"))
+        self._controls[_EMIT] = self._emitted(VICTIM)
+        self._results[_EMIT] = self._emitted(ATTACKER)
+
+    def _emitted(self, team: str) -> Result:
+        run_id = f"verify-emit-{self._facts.nonce}"
+        self._wait(f"{team} has sent its report", lambda: self._session.run(DAGS[team], run_id).finished)
+        state = self._session.run(DAGS[team], run_id).state
+        outcome = "done" if state == "success" else "refused"
+        return self._witness.see(_EMIT, team, Result(outcome, f"the task's report: {state}"))
+
+    def _while_parsing(self) -> dict[str, Result]:
+        found: dict[str, Any] = {}
+
+        def told() -> bool:
+            answer = self._session.ask("GET", f"/dags/{PARSED}")
+            with contextlib.suppress(ValueError, TypeError):
+                found.update(json.loads(answer.body["description"]) if answer.ok else {})
+            return found.get("nonce") == self._facts.nonce
+
+        self._wait(f"{PARSED} is parsed", told)
+        return outside.results(found["results"])
 
     def _report(self, team: str, run_id: str, *, may_die: bool = False) -> Mapping[str, Any]:
         """What a task told by XCom."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def writable(path: Path | str) -> str:
     return f"opened {path} for writing"
 
 
-def first(tries: list[Callable[[], str]]) -> str:
+def first(tries: Sequence[Callable[[], str]]) -> str:
     """The first of several ways that works; else the last one's failure."""
     failure: Exception = Unshown("there is nothing to try it on")
     for each in tries:

@@ -11,6 +11,7 @@ from typing import Any
 ATTACKER, VICTIM = "verify_attacker", "verify_victim"
 DAGS = {ATTACKER: "airspace_verify_attacker", VICTIM: "airspace_verify_victim"}
 TASK = "act"
+PARSED = "airspace_verify_parsing"
 SECRET_KEY, CONNECTION, VARIABLE = "verify_secret", "verify_warehouse", "verify_secret"
 SHARED, UNSHARED, BAIT = "verify_shared", "verify_unshared", "verify_bait"
 UNSHARED_URI = "x-airspace-verify://victim/unshared"
@@ -61,6 +62,7 @@ class Facts:
     zygote: Process = field(default_factory=lambda: Process(0, ""))
     victim_address: int = 0
     victim_port: int = 0
+    victim_ti: str = ""
     victim_log: str = ""
     handle: str = ""
     handle_type: int = 0

@@ -16,6 +16,7 @@ from airspace.verify.inside.facts import (
     VICTIM,
     Facts,
 )
+from airspace.verify.inside.runner import innermost
 
 _NOW = datetime(2100, 1, 1, tzinfo=timezone.utc)
 
@@ -26,10 +27,7 @@ def _send(kind: str, /, **fields: Any) -> Any:
 
     answer = task_runner.SUPERVISOR_COMMS.send(getattr(comms, kind)(**fields))
     if isinstance(answer, comms.ErrorResponse):
-        detail = answer.detail or {}
-        words = detail.get("detail", detail) if isinstance(detail, dict) else detail
-        words = words.get("message", words) if isinstance(words, dict) else words
-        raise Refused(f"{answer.error.value}: {words}" if words else answer.error.value)
+        raise Refused(innermost(answer.detail) or str(answer.error.value))
     return answer
 
 
@@ -67,14 +65,14 @@ def variable_set(facts: Facts) -> str:
     from airflow.sdk import Variable
 
     Variable.set(f"{VICTIM}.verify_written", f"{facts.role}-{facts.nonce}")
-    return "Variable.set said nothing"
+    return "the victim's variable is what it was"
 
 
 @act("names.variable-delete")
 def variable_delete(facts: Facts) -> str:
     """What became of it, is looked up over REST."""
     _send("DeleteVariable", key=f"{VICTIM}.verify_doomed_{facts.role}")
-    return "the deletion was accepted"
+    return "the victim's variable is still there"
 
 
 @act("names.connection-read")
@@ -109,9 +107,7 @@ def xcom_read(facts: Facts) -> str:
 def xcom_read_sdk(facts: Facts) -> str:
     from airflow.sdk.execution_time.xcom import XCom
 
-    found = XCom.get_one(
-        key=SECRET_KEY, dag_id=facts.victim_dag, run_id=facts.victim_run, task_id=TASK, map_index=None
-    )
+    found = XCom.get_one(key=SECRET_KEY, dag_id=facts.victim_dag, run_id=facts.victim_run, task_id=TASK, map_index=None)
     if found != facts.secret:
         raise Refused("no value, or not the victim's")
     return "read the victim's XCom with XCom.get_one"
@@ -202,6 +198,24 @@ def previous_run(facts: Facts) -> str:
 def previous_task(facts: Facts) -> str:
     _send("GetPreviousTI", dag_id=facts.victim_dag, task_id=TASK, logical_date=_NOW)
     return "asked for the victim's previous task, and was answered"
+
+
+@act("names.task-store-write")
+def task_store_write(facts: Facts) -> str:
+    _send("SetTaskStateStore", ti_id=facts.victim_ti, key=f"verify_{facts.role}", value="x", expires_at=None)
+    return "wrote into the store of the victim's task"
+
+
+@act("names.task-store-read")
+def task_store_read(facts: Facts) -> str:
+    found = _send("GetTaskStateStore", ti_id=facts.victim_ti, key=f"verify_{VICTIM}")
+    return f"read the store of the victim's task: {found.value}"
+
+
+@act("names.inlets")
+def inlets(facts: Facts) -> str:
+    _send("ValidateInletsAndOutlets", ti_id=facts.victim_ti)
+    return "had the victim's inlets and outlets looked at"
 
 
 @act("names.asset")

@@ -43,7 +43,7 @@ def datagram(facts: Facts) -> str:
     """Whether it arrived, a process outside tells."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
         link.sendto(facts.role.encode(), (LOCALHOST, facts.outside_udp))
-    return "sent a datagram to a port of the machine"
+    return "the datagram did not arrive"
 
 
 @act("network.victim")

@@ -19,7 +19,7 @@ from airspace.verify.inside.facts import Facts
 
 SURFACES = (
     "files", "links", "processes", "signals", "kernel", "sockets", "network", "tokens", "database", "names", "logs",
-    "exhaustion",
+    "exhaustion", "ipc", "parsing",
 )  # fmt: skip
 SECONDS = 8.0
 LONGER = {"database.cli": 40.0, "exhaustion.log": 60.0, "exhaustion.xcom": 60.0, "exhaustion.storage": 30.0}
@@ -121,7 +121,19 @@ def _try(name: str, facts: Facts) -> tuple[str, str]:
 def _words(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror + (f": {error.filename}" if error.filename else "")
+    answer: Any = getattr(error, "error", None)  # the Execution API's, as Airflow's SDK raises it
+    if answer is not None and hasattr(answer, "detail") and hasattr(answer, "error"):
+        return innermost(answer.detail) or str(answer.error.value)
     return str(error).strip() or type(error).__name__
+
+
+def innermost(detail: Any) -> str:
+    """The words of an API's answer, without their wrapping."""
+    while isinstance(detail, dict):
+        detail = next((detail[key] for key in ("detail", "message") if key in detail), None) or " ".join(
+            f"{key} {value}" for key, value in detail.items()
+        )
+    return str(detail or "")
 
 
 def _listen(reader: int, until: float) -> bytes | None:

@@ -34,4 +34,4 @@ def init(facts: Facts) -> str:
 def everybody(facts: Facts) -> str:
     """Whom it reached, a process outside tells."""
     os.kill(-1, signal.SIGURG)
-    return f"sent a signal to everybody it may, as {facts.role}"
+    return f"nobody outside got a signal from {facts.role}"

@@ -9,10 +9,12 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from airspace.verify.inside import ipc
 from airspace.verify.inside.facts import (
     SCRATCH_FILE,
     SECRET_KEY,
@@ -39,7 +41,7 @@ def main(context: Mapping[str, Any]) -> None:
     os.environ["VERIFY_RUN"] = context["run_id"]
     push = context["ti"].xcom_push
     if asked["part"] == "hold":
-        _be_the_victim(asked["acts"], facts, push)
+        _be_the_victim(asked["acts"], replace(facts, victim_ti=str(context["ti"].id)), push)
     elif asked["part"] == "emit":
         _emit()
     else:
@@ -49,6 +51,11 @@ def main(context: Mapping[str, Any]) -> None:
 def _be_the_victim(acts: list[str], facts: Facts, push: Any) -> None:
     """Have everything that the attacker is after, do everything as its owner, and stay."""
     _furnish(facts, push)
+    with ipc.lent(facts):
+        _stay(acts, facts, push)
+
+
+def _stay(acts: list[str], facts: Facts, push: Any) -> None:
     secret = ctypes.create_string_buffer(facts.secret.encode())
     named = socket.socket(socket.AF_UNIX)
     named.bind(VICTIM_ABSTRACT.format(facts.nonce))
@@ -56,9 +63,8 @@ def _be_the_victim(acts: list[str], facts: Facts, push: Any) -> None:
     with named, socket.create_server(("127.0.0.1", 0)) as listener:
         listener.listen(16)
         port = listener.getsockname()[1]
-        here = Facts.from_dict({**facts.as_dict(), "victim_port": port}, role=team())
-        results = perform(acts, here)
-        told = {"pid": os.getpid(), "address": ctypes.addressof(secret), "port": port}
+        results = perform(acts, replace(facts, victim_port=port))
+        told = {"pid": os.getpid(), "address": ctypes.addressof(secret), "port": port, "ti": facts.victim_ti}
         push(key=REPORT, value={"results": as_json(results), "machine": _machine(), **told})
         until = time.monotonic() + _HOLD_SECONDS
         while time.monotonic() < until and not (facts.own_storage / f"{STOP}-{facts.nonce}").exists():
@@ -87,7 +93,7 @@ def _machine() -> dict[str, Any]:
     controllers = [
         name
         for line in groups
-        if "airspace-" in line or line.startswith("0::/") and "airspace" in line
+        if "airspace-" in line or (line.startswith("0::/") and "airspace" in line)
         for name in (line.split(":")[1].split(",") if line.split(":")[1] else ["memory", "cpu", "pids"])
     ]
     return {"controllers": sorted(set(controllers)), "uid": os.getuid(), "cgroup": groups}

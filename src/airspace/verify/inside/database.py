@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from airspace.verify.inside.acts import Refused, act
+from airspace.verify.inside.acts import Refused, act, first
 from airspace.verify.inside.facts import Facts
 
 _QUERY = "SELECT count(*) FROM dag"
@@ -28,31 +32,51 @@ def session(_facts: Facts) -> str:
 def engine(_facts: Facts) -> str:
     import sqlalchemy
 
-    made = sqlalchemy.create_engine(_url(), poolclass=sqlalchemy.pool.NullPool)
+    url = _url()
+    if not url:
+        raise Refused("Airflow's configuration names no database here")
+    made = sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool)
     with made.connect() as connection:
         return f"counted {connection.execute(sqlalchemy.text(_QUERY)).scalar()} Dags in the database"
 
 
 @act("database.psycopg2")
 def psycopg(facts: Facts) -> str:
-    """At the place of the socket, with whatever the configuration knows beside it."""
+    """At the place of its socket, with whatever the configuration, or the platform's own file of it, knows."""
+    return first([partial(_count, facts, ""), *(partial(_count, facts, url) for url in _urls(facts))])
+
+
+def _count(facts: Facts, given: str) -> str:
     import psycopg2
     import sqlalchemy
 
-    url = sqlalchemy.engine.make_url(_url())
-    known: dict[str, Any] = {"user": url.username, "password": url.password, "dbname": url.database}
-    known = {key: value for key, value in known.items() if value}
-    host = url.query.get("host") or url.host or f"{facts.run}/postgres"
-    with psycopg2.connect(**{"user": "airspace", "dbname": "airflow", **known, "host": host}) as opened:
-        cursor = opened.cursor()
-        cursor.execute(_QUERY)
-        return f"counted {cursor.fetchone()[0]} Dags in the database"
+    url = sqlalchemy.engine.make_url(given) if given else None
+    known: dict[str, Any] = {"host": f"{facts.run}/postgres", "user": "airspace", "dbname": "airflow"}
+    if url is not None:
+        found = {"user": url.username, "password": url.password, "dbname": url.database, "port": url.port}
+        known |= {"host": url.query.get("host") or url.host, **{key: value for key, value in found.items() if value}}
+    try:
+        opened = psycopg2.connect(**known)
+    except psycopg2.Error as error:
+        raise Refused(str(error)) from None
+    cursor = opened.cursor()
+    cursor.execute(_QUERY)
+    return f"counted {cursor.fetchone()[0]} Dags in the database"
+
+
+def _urls(facts: Facts) -> Iterator[str]:
+    yield _url()
+    with suppress(OSError):
+        for line in Path(facts.home, "airflow", "airflow.cfg").read_text().splitlines():
+            if line.startswith("sql_alchemy_conn "):
+                yield line.partition("=")[2].strip().replace("%%", "%")
 
 
 def _url() -> str:
     from airflow.configuration import conf
 
-    return str(conf.get("database", "sql_alchemy_conn"))
+    found = str(conf.get("database", "sql_alchemy_conn"))
+    return found if found.startswith("postgresql") else ""
 
 
 @act("database.cli")

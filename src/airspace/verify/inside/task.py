@@ -30,6 +30,7 @@ from airspace.verify.inside.sockets import VICTIM_ABSTRACT
 REPORT = "verify_report"
 STOP = "verify-stop"
 _HOLD_SECONDS = 300.0
+_SCRATCH = (Path(tempfile.gettempdir(), SCRATCH_FILE), Path("/dev/shm", SCRATCH_FILE))  # noqa: S108  # where teams write
 
 
 def main(context: Mapping[str, Any]) -> None:
@@ -51,8 +52,12 @@ def main(context: Mapping[str, Any]) -> None:
 def _be_the_victim(acts: list[str], facts: Facts, push: Any) -> None:
     """Have everything that the attacker is after, do everything as its owner, and stay."""
     _furnish(facts, push)
-    with ipc.lent(facts):
-        _stay(acts, facts, push)
+    try:
+        with ipc.lent(facts):
+            _stay(acts, facts, push)
+    finally:
+        for path in _SCRATCH:
+            path.unlink(missing_ok=True)
 
 
 def _stay(acts: list[str], facts: Facts, push: Any) -> None:
@@ -74,7 +79,7 @@ def _stay(acts: list[str], facts: Facts, push: Any) -> None:
 def _furnish(facts: Facts, push: Any) -> None:
     from airspace.sdk import publish
 
-    for path in (facts.private, Path(tempfile.gettempdir(), SCRATCH_FILE), Path("/dev/shm", SCRATCH_FILE)):  # noqa: S108
+    for path in (facts.private, *_SCRATCH):
         with suppress(FileNotFoundError):
             path.unlink()
         path.write_text(facts.secret)

@@ -25,6 +25,7 @@ class Promise(str, Enum):
     MEMORY = "with a memory cgroup"
     CPU = "with a cpu cgroup"
     PIDS = "with a pids cgroup, or as root"
+    OWN_USERS = "when root started the platform"
     PARSING = "not yet: Dag files are read outside of sandboxes"
     STORAGE_QUOTA = "not yet: storage has no quota"
     LOG_LIMIT = "not yet: the log of a task has no limit"
@@ -98,7 +99,12 @@ def _links() -> tuple[Attack, ...]:
         Attack("links.symlink", "read the victim's file by a symbolic link in its own storage", _OWNER),
         Attack("links.symlink-published", "the same by a link in what it publishes", _OWNER),
         Attack("links.hard", "the same by a hard link", _OWNER),
-        Attack("links.replace-published", "put something else in the place of its folder `published`", _OUTSIDE),
+        Attack(
+            "links.replace-published",
+            "put something else in the place of its folder `published`",
+            _OUTSIDE,
+            Promise.OWN_USERS,
+        ),
         Attack(
             "links.descriptors", "find the victim's file, or the platform's, behind an inherited descriptor", _OUTSIDE
         ),

@@ -24,7 +24,7 @@ from airspace.backends.airflow_rest import Session
 from airspace.model.errors import AirspaceError
 from airspace.platform import home
 from airspace.platform.service import Platform
-from airspace.verify.inside.facts import DAGS, UNSHARED, VICTIM, Facts, Process, ancestor, process
+from airspace.verify.inside.facts import DAGS, SHARED, UNSHARED, VICTIM, Facts, Process, ancestor, identity, process
 from airspace.verify.inside.runner import Result
 
 _MODULE = "airspace.verify.inside.runner"
@@ -132,6 +132,7 @@ def machine_facts(platform: Platform, decoys: Decoys, facts: Facts) -> Facts:
         hashes=_hashes(platform.layout.secrets, platform.layout.airflow / "airflow.cfg"),
         packages=sysconfig.get_path("purelib"),
         caller_home=str(Path.home()),
+        identities=_identities(platform, Path.home(), Path(sysconfig.get_path("purelib"))),
         outside_file=str(decoys.file),
         outside_socket=str(decoys.folder / "s"),
         outside_abstract=decoys.abstract,
@@ -140,6 +141,16 @@ def machine_facts(platform: Platform, decoys: Decoys, facts: Facts) -> Facts:
         outside_udp=decoys.udp,
         nameserver=_nameserver(),
     )
+
+
+def _identities(platform: Platform, *others: Path) -> dict[str, str]:
+    layout = platform.layout
+    folders = [above / team for team in DAGS for above in (layout.storage, layout.bundles, layout.dags)]
+    found = {}
+    for folder in (*folders, layout.storage / VICTIM / "published" / SHARED, *others):
+        with contextlib.suppress(OSError):
+            found[str(folder)] = identity(folder.stat())
+    return found
 
 
 def victim_facts(facts: Facts, report: Mapping[str, Any]) -> Facts:

@@ -44,6 +44,7 @@ class Facts:
     :param role: whose process this is: the attacker's or the victim's team, ``outside`` or ``platform``
     :param control: component → its process
     :param victim_address: where in its memory a copy of ``secret`` is
+    :param identities: folder → device and number of the real one: a sandbox may have an empty one at its place
     :param hashes: SHA-256 of the platform's secrets, to recognise one that was found
     :param handle: of the victim's private file, as ``name_to_handle_at`` gave it
     """
@@ -70,6 +71,7 @@ class Facts:
     packages: str = ""
     caller_home: str = ""
     outside_file: str = ""
+    identities: Mapping[str, str] = field(default_factory=dict)
     outside_socket: str = ""
     outside_abstract: str = ""
     outside_tcp: int = 0
@@ -92,6 +94,16 @@ class Facts:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
+
+    def real(self, folder: Path | str) -> Path:
+        """That folder, if it is the machine's.
+
+        :raises FileNotFoundError: it is another one of the same name
+        """
+        found = os.stat(folder)  # noqa: PTH116  # a text may come in
+        if self.identities.get(str(folder)) not in (None, identity(found)):
+            raise FileNotFoundError(2, "an empty folder of the sandbox is there", str(folder))
+        return Path(folder)
 
     @property
     def outside(self) -> bool:
@@ -119,6 +131,11 @@ class Facts:
     @property
     def victim_dag(self) -> str:
         return DAGS[VICTIM]
+
+
+def identity(found: os.stat_result) -> str:
+    """What a file is, whatever it is called."""
+    return f"{found.st_dev}:{found.st_ino}"
 
 
 def born(pid: int) -> str:

@@ -29,7 +29,7 @@ def storage_list(facts: Facts) -> str:
 
 @act("files.storage-write")
 def storage_write(facts: Facts) -> str:
-    return create(facts.victim_storage)
+    return create(facts.real(facts.victim_storage))
 
 
 @act("files.unshared-read")
@@ -39,7 +39,7 @@ def unshared_read(facts: Facts) -> str:
 
 @act("files.shared-write")
 def shared_write(facts: Facts) -> str:
-    return create(facts.victim_storage / "published" / SHARED)
+    return create(facts.real(facts.victim_storage / "published" / SHARED))
 
 
 @act("files.dot-dot")
@@ -54,22 +54,22 @@ def bundle_read(facts: Facts) -> str:
 
 @act("files.bundle-write")
 def bundle_write(facts: Facts) -> str:
-    return create(Path(facts.home, "bundles", VICTIM))
+    return create(facts.real(f"{facts.home}/bundles/{VICTIM}"))
 
 
 @act("files.own-bundle-write")
 def own_bundle_write(facts: Facts) -> str:
-    return create(Path(facts.home, "bundles", facts.own))
+    return create(facts.real(f"{facts.home}/bundles/{facts.own}"))
 
 
 @act("files.source-write")
 def source_write(facts: Facts) -> str:
-    return create(Path(facts.home, "dags", VICTIM))
+    return create(facts.real(f"{facts.home}/dags/{VICTIM}"))
 
 
 @act("files.packages-write")
 def packages_write(facts: Facts) -> str:
-    return create(facts.packages)
+    return create(facts.real(facts.packages))
 
 
 @act("files.airflow-cfg")
@@ -119,7 +119,8 @@ def users(_facts: Facts) -> str:
 
 @act("files.home-of-the-owner")
 def home_of_the_owner(facts: Facts) -> str:
-    return f"saw {len(os.listdir(facts.caller_home))} names in the home of who started the platform"  # noqa: PTH208
+    found = os.listdir(facts.real(facts.caller_home))  # noqa: PTH208
+    return f"saw {len(found)} names in the home of who started the platform"
 
 
 @act("files.tmp-of-the-machine")

@@ -51,12 +51,14 @@ def syscall(name: str, *arguments: Any) -> int:
 
 def unshare(flags: int) -> None:
     """New namespaces, by way of a user namespace where that is what it takes; in it one is root."""
+    uid, gid = os.getuid(), os.getgid()
     try:
         call("unshare", flags)
     except PermissionError:
-        uid, gid = os.getuid(), os.getgid()
-        call("unshare", flags | NEW_USER)
+        flags |= NEW_USER
+        call("unshare", flags)
+    if flags & NEW_USER:
         with suppress(OSError):
-            Path("/proc/self/setgroups").write_text("deny")
             Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
+            Path("/proc/self/setgroups").write_text("deny")
             Path("/proc/self/gid_map").write_text(f"0 {gid} 1")

@@ -26,4 +26,4 @@ def write_log(facts: Facts) -> str:
 
 @act("logs.place")
 def place(facts: Facts) -> str:
-    return create(_log(facts).parent)
+    return create(facts.real(_log(facts).parent))

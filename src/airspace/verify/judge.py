@@ -105,7 +105,7 @@ def unpromised(promise: Promise, machine: Machine) -> str | None:
         Promise.PIDS: not (machine.own_users or "pids" in machine.controllers)
         and "no pids cgroup on this machine: processes are counted for all teams together",
         Promise.OWN_USERS: not machine.own_users
-        and "one Unix user for all teams, because root did not start the platform: a team can rename its own folders",
+        and "one Unix user for all teams, because root did not start the platform",
         Promise.PARSING: "Dag files are read outside of sandboxes",
         Promise.STORAGE_QUOTA: "storage has no quota",
         Promise.LOG_LIMIT: "the log of a task has no limit",

@@ -27,6 +27,21 @@ from airspace.platform.service import Platform
 from airspace.verify.inside.facts import DAGS, SHARED, UNSHARED, VICTIM, Facts, Process, ancestor, identity, process
 from airspace.verify.inside.runner import Result
 
+# Says when the signal of `signals.everybody` reaches it, and when `exhaustion.inotify` leaves nothing for its user.
+_LISTENER = """
+import ctypes, os, signal
+libc = ctypes.CDLL(None)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGURG])
+print("up", flush=True)
+while True:
+    if signal.sigtimedwait([signal.SIGURG], 0.1):
+        print("signalled", flush=True)
+    handle = libc.inotify_init1(0)
+    if handle < 0:
+        print("starved", flush=True)
+    else:
+        os.close(handle)
+"""
 _MODULE = "airspace.verify.inside.runner"
 _PLATFORM_SECRETS = ("jwt_secret", "fernet_key", "api_secret_key", "database_url")
 
@@ -40,6 +55,7 @@ class Decoys:
     gid: int
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="airspace-verify-")))
     _sockets: list[socket.socket] = field(default_factory=list)
+    _words: set[str] = field(default_factory=set)
     _child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Decoys:
@@ -79,27 +95,22 @@ class Decoys:
         return link
 
     def _start_listener(self) -> None:
-        """A process of the platform's user that says when the signal of ``signals.everybody`` reaches it."""
-        code = (
-            "import signal, sys\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGURG])\n"
-            "print('up', flush=True)\nwhile True:\n signal.sigwait([signal.SIGURG])\n print('heard', flush=True)"
-        )
+        """A process of the platform's user, as the platform's own are."""
         who: dict[str, Any] = {"user": self.uid, "group": self.gid, "extra_groups": []} if os.getuid() == 0 else {}
         self._child = subprocess.Popen(
-            [_plain_python(), "-I", "-c", code], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd="/", **who
+            [_plain_python(), "-I", "-c", _LISTENER], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd="/", **who
         )
-        if not self._said(10.0):
+        if not self.heard("up", 10.0):
             raise AirspaceError("a helper process of verify did not start", fix="airspace doctor")
 
-    def _said(self, seconds: float) -> bool:
+    def heard(self, word: str, seconds: float = 0.3) -> bool:
+        """Whether that process said it since the last look."""
         out = self._child.stdout if self._child else None
-        if out is None or not select.select([out], [], [], seconds)[0]:
-            return False
-        return bool(os.read(out.fileno(), 65536))
-
-    def was_signalled(self) -> bool:
-        """Whether the signal came since the last look."""
-        return self._said(0.2)
+        if out is not None and select.select([out], [], [], seconds)[0]:
+            self._words.update(os.read(out.fileno(), 65536).decode().split())
+        said = word in self._words
+        self._words.discard(word)
+        return said
 
     def datagrams(self) -> set[str]:
         """Who sent one since the last look."""
@@ -271,7 +282,8 @@ class Witness:
     def see(self, attack: str, role: str, said: Result) -> Result:
         """The result with what was seen."""
         looks: dict[str, tuple[Callable[[], bool], str]] = {
-            "signals.everybody": (self._decoys.was_signalled, "a process outside was signalled"),
+            "signals.everybody": (lambda: self._decoys.heard("signalled"), "a process outside was signalled"),
+            "exhaustion.inotify": (lambda: self._decoys.heard("starved"), "nothing was left for the platform's user"),
             "network.datagram": (lambda: role in self._decoys.datagrams(), "the datagram arrived"),
             "names.variable-set": (lambda: self._written(role), "the victim's variable was overwritten"),
             "names.variable-delete": (lambda: self._deleted(role), "the victim's variable is gone"),

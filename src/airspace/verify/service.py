@@ -126,6 +126,7 @@ class _Attempt:
         self._controls |= self._seen(outside.results(report["results"]), VICTIM)
         self._tell("do it outside of sandboxes")
         self._controls |= self._seen(controls_outside(_ids(chosen, Control.OUTSIDE), self._facts), "outside")
+        self._controls |= self._seen(as_platform.results(), "platform")
         for team in (ATTACKER, VICTIM) if emits else ():
             self._trigger(team, "emit", {"part": "emit", "facts": self._facts.as_dict()})
         mild = [attack for attack in chosen if not attack.harmful and attack.surface != "parsing"]
@@ -141,7 +142,6 @@ class _Attempt:
             self._results |= self._while_parsing()
         if emits:
             self._await_emits()
-        self._controls |= as_platform.results()
         self._release()
         rows = judge_all(chosen, self._controls, self._results, self._judged(machine))
         return Verdicts(rows, skipped)

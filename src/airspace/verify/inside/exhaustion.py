@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from airspace.verify.inside import libc
 from airspace.verify.inside.acts import Refused, act
 from airspace.verify.inside.facts import Facts
 
@@ -138,6 +139,18 @@ def descriptors(_facts: Facts) -> str:
     except OSError as error:
         raise Refused(f"{len(held)} descriptors, then: {error.strerror}") from None
     return f"{wanted} descriptors in one process"
+
+
+@act("exhaustion.inotify")
+def inotify(_facts: Facts) -> str:
+    """Whether the platform still gets one meanwhile, a process outside tells."""
+    held = 0
+    with suppress(OSError):
+        while held < 4096:
+            libc.call("inotify_init1", 0)
+            held += 1
+    time.sleep(1.5)
+    return f"holds {held} inotify instances, and the platform still gets its own"
 
 
 @act("exhaustion.log")

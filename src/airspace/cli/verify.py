@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Annotated
 
@@ -57,6 +58,7 @@ def isolation(
     from airspace.verify.report import document, show
     from airspace.verify.service import Options, verify
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was planted is taken back
     options = Options(destructive=destructive, only=frozenset(only or ()), keep=keep)
     findings = verify(open_platform(), options, lambda step: err.print(f"  {step}", markup=False, soft_wrap=True))
     if as_json:

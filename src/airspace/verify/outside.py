@@ -8,8 +8,10 @@ import hashlib
 import json
 import os
 import select
+import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import sysconfig
@@ -53,12 +55,15 @@ class Decoys:
     nonce: str
     uid: int
     gid: int
-    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="airspace-verify-")))
+    home_id: str
     _sockets: list[socket.socket] = field(default_factory=list)
     _words: set[str] = field(default_factory=set)
     _child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Decoys:
+        prefix = f"airspace-verify-{self.home_id}-"
+        _sweep(prefix)
+        self.folder = Path(tempfile.mkdtemp(prefix=prefix))
         self.folder.chmod(0o755)
         self.file = self.folder / "canary.txt"
         self.file.write_text(self.nonce)
@@ -118,6 +123,14 @@ class Decoys:
         while select.select([self.bell], [], [], 0.1)[0]:
             heard.add(self.bell.recv(512).decode(errors="replace"))
         return heard
+
+
+def _sweep(prefix: str) -> None:
+    """What a verify of this home left behind that was killed; there is one at a time."""
+    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        found = left.lstat()
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _plain_python() -> str:

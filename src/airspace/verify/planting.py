@@ -135,10 +135,7 @@ def plant(platform: Platform, secret: str, *, limited: bool) -> str:
     for team, dag_id in DAGS.items():
         text = _DAG.format(dag_id=dag_id, task=TASK, outlets=outlets[team])
         _write(platform.layout.dags / team / f"{dag_id}.py", text)
-    password = secrets.token_urlsafe(18)
-    user = {"name": RUNNER, "password": password, "platform_role": None}
-    platform.run_control(WORKER, ["ensure-users"], {"users": [user]})
-    return password
+    return _ensure_user(platform)
 
 
 def plant_parsed(platform: Platform, acts: list[str], facts: Facts) -> None:
@@ -163,22 +160,29 @@ def stop_runs(session: Session) -> None:
                     session.set_run_state(dag_id, run.run_id, "failed")
 
 
-def take_back(platform: Platform, session: Session | None) -> list[str]:
+def take_back(platform: Platform) -> list[str]:
     """Remove what there is a way to remove; what is left of it, in words."""
     left = []
     for team, dag_id in (*DAGS.items(), (ATTACKER, PARSED)):
         with suppress(FileNotFoundError):
             (platform.layout.dags / team / f"{dag_id}.py").unlink()
-    if session is not None:
+    # The password is known here only, and the user is a member of nothing afterwards.
+    password = _ensure_user(platform)
+    with Airflow(platform.url) as airflow:
+        session = sign_in(airflow, password)
         stop_runs(session)
         left += _remove_rows(session)
     _apply(platform, {team: _EMPTY_FILE.format(team=team) for team in DAGS}, {})
-    # Nobody knows the new password, and the user is a member of nothing any more.
-    user = {"name": RUNNER, "password": secrets.token_urlsafe(32), "platform_role": None}
-    platform.run_control(WORKER, ["ensure-users"], {"users": [user]})
     for team in DAGS:
         left += [f"storage/{team}/{name}" for name in _empty(platform.layout.storage / team)]
     return left
+
+
+def _ensure_user(platform: Platform) -> str:
+    password = secrets.token_urlsafe(24)
+    user = {"name": RUNNER, "password": password, "platform_role": None}
+    platform.run_control(WORKER, ["ensure-users"], {"users": [user]})
+    return password
 
 
 def _remove_rows(session: Session) -> list[str]:

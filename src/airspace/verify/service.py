@@ -74,28 +74,22 @@ def verify(platform: Platform, options: Options, tell: Tell) -> Findings:
             secret, nonce = f"verify-{secrets.token_hex(12)}", secrets.token_hex(4)
             password = planting.plant(platform, secret, limited=options.destructive)
             with Airflow(platform.url) as airflow, _decoys(platform, nonce) as decoys:
-                session = planting.sign_in(airflow, password)
                 known = Facts(nonce, str(platform.layout.root), secret, f"verify-hold-{nonce}")
-                attempt = _Attempt(platform, session, decoys, known, tell)
-                try:
-                    verdicts = attempt.run(chosen, skipped)
-                finally:
-                    if not options.keep:
-                        outside.ignore_interrupts()
-                        tell("take back what was planted")
-                        left = planting.take_back(platform, session)
-        except BaseException:
+                attempt = _Attempt(platform, planting.sign_in(airflow, password), decoys, known, tell)
+                verdicts = attempt.run(chosen, skipped)
+        finally:
             if not options.keep:
-                with contextlib.suppress(AirspaceError):
-                    planting.take_back(platform, None)
-            raise
+                outside.ignore_interrupts()
+                tell("take back what was planted")
+                left = planting.take_back(platform)
     return Findings(verdicts, status.isolation, time.monotonic() - started, tuple(left))
 
 
 def _decoys(platform: Platform, nonce: str) -> Decoys:
     manifest = home.read_manifest(platform.layout)
-    found = home.places(platform.layout, manifest.id if manifest else "").run.stat()
-    return Decoys(nonce, found.st_uid, found.st_gid)
+    home_id = manifest.id if manifest else ""
+    found = home.places(platform.layout, home_id).run.stat()
+    return Decoys(nonce, found.st_uid, found.st_gid, home_id)
 
 
 class _Attempt:

@@ -81,7 +81,7 @@ def _raise(error: BaseException) -> acts.Act:
         (_raise(TypeError("oops")), "broken", "TypeError: oops"),
         (lambda _facts: os._exit(3), "refused", "the process was ended (exit code 3)"),
         (lambda _facts: os.kill(os.getpid(), 9) or "", "refused", "the process was ended (SIGKILL)"),
-        (lambda _facts: time.sleep(60) or "", "refused", "no answer within its time"),
+        (lambda _facts: time.sleep(60) or "", "unshown", "no answer within its time"),
     ],
 )
 def test_an_act_cannot_spoil_the_others(act: pytest.MonkeyPatch, function: acts.Act, outcome: str, said: str) -> None:

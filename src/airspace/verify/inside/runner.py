@@ -75,7 +75,7 @@ def attempt(name: str, facts: Facts) -> Result:
     _, status = os.waitpid(pid, 0)
     seconds = round(time.monotonic() - started, 3)
     if said is None:
-        return Result("refused", "no answer within its time", seconds)
+        return Result("unshown", "no answer within its time", seconds)
     try:
         outcome, words = json.loads(said)
     except ValueError:

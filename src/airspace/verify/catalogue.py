@@ -1,13 +1,16 @@
 """Every attack: what it tries, what shows that it would work, when it must fail. Data; the functions are in ``inside``.
 
-``python -m airspace.verify.catalogue`` prints the table of ``docs/verify-isolation.md``.
+``python -m airspace.verify.catalogue docs/verify-isolation.json`` prints the table of ``docs/verify-isolation.md``.
 """
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 
 class Control(str, Enum):
@@ -321,17 +324,22 @@ ATTACKS: tuple[Attack, ...] = (
 SURFACES: tuple[str, ...] = tuple(dict.fromkeys(attack.surface for attack in ATTACKS))
 
 
-def reference() -> str:
-    """The table of ``docs/verify-isolation.md``, made from the rows above."""
-    lines = [
-        "| id | a task of one team tries to … | control | must fail | Airflow's own multi-team |",
-        "| --- " * 5 + "|",
-    ]
+def reference(seen: Mapping[str, Sequence[str]]) -> str:
+    """The table of ``docs/verify-isolation.md``, made from the rows above.
+
+    :param seen: id → the verdicts as root, as an ordinary user, and with isolation none, as they were seen
+    """
+    columns = ("id", "a task of one team tries to …", "control", "must fail", "root", "user", "none", "native")
+    lines = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
     for attack in ATTACKS:
         when = attack.promise.value + (", `--destructive`" if attack.harmful else "")
-        lines.append(f"| `{attack.id}` | {attack.what} | {attack.control.value} | {when} | {attack.native} |")
+        verdicts = [_SHORT[verdict] for verdict in seen[attack.id]]
+        cells = (f"`{attack.id}`", attack.what, attack.control.value, when, *verdicts, attack.native)
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
+_SHORT = {"blocked": "blocked", "lost": "**lost**", "not_promised": "–"}
+
 if __name__ == "__main__":
-    sys.stdout.write(reference() + "\n")
+    sys.stdout.write(reference(json.loads(Path(sys.argv[1]).read_text())) + "\n")

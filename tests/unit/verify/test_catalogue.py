@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -25,7 +26,9 @@ def test_every_row_has_a_function_and_every_function_a_row() -> None:
 
 
 def test_the_page_lists_every_row() -> None:
-    assert reference() in PAGE.read_text(), "run: python -m airspace.verify.catalogue, and paste it into the page"
+    seen = json.loads(PAGE.with_suffix(".json").read_text())
+    assert set(seen) == {attack.id for attack in ATTACKS}
+    assert reference(seen) in PAGE.read_text(), "run: python -m airspace.verify.catalogue docs/verify-isolation.json"
 
 
 def test_only_what_uses_things_up_needs_destructive() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -96,6 +97,7 @@ def test_an_act_cannot_spoil_the_others(act: pytest.MonkeyPatch, function: acts.
 
 def test_the_words_of_an_answer_are_unwrapped() -> None:
     wrapped = {"status_code": 403, "message": "error", "detail": {"detail": {"reason": "x", "message": "not yours"}}}
-    assert runner.innermost(wrapped) == "not yours"
-    assert runner.innermost({"key": "k"}) == "key k"
-    assert runner.innermost(None) == ""
+    kind = SimpleNamespace(value="VARIABLE_NOT_FOUND")
+    assert runner.refusal(SimpleNamespace(error=kind, detail=wrapped)) == "not yours"
+    assert runner.refusal(SimpleNamespace(error=kind, detail={"key": "k"})) == "variable not found: k"
+    assert runner.refusal(SimpleNamespace(error=kind, detail=None)) == "variable not found"

@@ -16,7 +16,7 @@ from airspace.verify.inside.facts import (
     VICTIM,
     Facts,
 )
-from airspace.verify.inside.runner import innermost
+from airspace.verify.inside.runner import refusal
 
 _NOW = datetime(2100, 1, 1, tzinfo=timezone.utc)
 
@@ -27,7 +27,7 @@ def _send(kind: str, /, **fields: Any) -> Any:
 
     answer = task_runner.SUPERVISOR_COMMS.send(getattr(comms, kind)(**fields))
     if isinstance(answer, comms.ErrorResponse):
-        raise Refused(innermost(answer.detail) or str(answer.error.value))
+        raise Refused(refusal(answer))
     return answer
 
 

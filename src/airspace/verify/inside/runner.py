@@ -123,17 +123,19 @@ def _words(error: BaseException) -> str:
         return error.strerror + (f": {error.filename}" if error.filename else "")
     answer: Any = getattr(error, "error", None)  # the Execution API's, as Airflow's SDK raises it
     if answer is not None and hasattr(answer, "detail") and hasattr(answer, "error"):
-        return innermost(answer.detail) or str(answer.error.value)
+        return refusal(answer)
     return str(error).strip() or type(error).__name__
 
 
-def innermost(detail: Any) -> str:
-    """The words of an API's answer, without their wrapping."""
+def refusal(answer: Any) -> str:
+    """The words of an ``ErrorResponse`` of the Execution API, without their wrapping."""
+    detail, kind = answer.detail, str(answer.error.value).replace("_", " ").lower()
     while isinstance(detail, dict):
-        detail = next((detail[key] for key in ("detail", "message") if key in detail), None) or " ".join(
-            f"{key} {value}" for key, value in detail.items()
-        )
-    return str(detail or "")
+        inner = next((detail[key] for key in ("detail", "message") if key in detail), None)
+        if inner is None:
+            return f"{kind}: {', '.join(map(str, detail.values()))}" if detail else kind
+        detail = inner
+    return str(detail or kind)
 
 
 def _listen(reader: int, until: float) -> bytes | None:

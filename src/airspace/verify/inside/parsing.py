@@ -1,0 +1,31 @@
+"""Attacks made while a Dag file is read: those of other surfaces. What they got goes into the Dag's description."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from airspace.verify.inside.acts import ACTS
+from airspace.verify.inside.facts import ATTACKER, Facts
+from airspace.verify.inside.files import airflow_cfg, bundle_read, secrets
+from airspace.verify.inside.network import api
+from airspace.verify.inside.processes import see
+from airspace.verify.inside.runner import as_json, perform
+from airspace.verify.inside.sockets import postgres
+
+ACTS |= {
+    "parsing.airflow-cfg": airflow_cfg,
+    "parsing.secrets": secrets,
+    "parsing.bundle-read": bundle_read,
+    "parsing.see": see,
+    "parsing.api": api,
+    "parsing.postgres": postgres,
+}
+
+
+def probe(acts: list[str], facts: Mapping[str, Any]) -> str:
+    """The description of the planted Dag."""
+    return json.dumps(
+        {"nonce": facts["nonce"], "results": as_json(perform(acts, Facts.from_dict(facts, role=ATTACKER)))}
+    )

@@ -1,0 +1,226 @@
+"""Two throwaway teams, planted by the ordinary apply, and taken back as far as there is a way."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from airspace.backends.airflow_rest import Airflow, RestError, Session
+from airspace.model.errors import AirspaceError
+from airspace.platform.service import Platform
+from airspace.teams.service import WORKER, apply, load
+from airspace.verify.inside.facts import (
+    ATTACKER,
+    BAIT,
+    CONNECTION,
+    DAGS,
+    PARSED,
+    SHARED,
+    TASK,
+    UNSHARED,
+    UNSHARED_URI,
+    VARIABLE,
+    VICTIM,
+    Facts,
+)
+
+RUNNER = "verify_runner"
+_PREFIX = "verify_"
+
+_ATTACKER_FILE = """\
+name: {team}
+title: "Throwaway: airspace verify (attacker)"
+members: {{{runner}: lead}}
+limits: {{memory: 512M, processes: 64, scratch: 64M{cpu}}}
+assets:
+  {bait}: {{consumers: [{victim}]}}
+"""
+
+_VICTIM_FILE = """\
+name: {team}
+title: "Throwaway: airspace verify (victim)"
+members: {{{runner}: lead}}
+connections:
+  {connection}: {{type: http, host: verify.invalid, login: verify, password: {{env: {variable}}}}}
+variables:
+  {key}: {{env: {variable}}}
+  verify_written: untouched
+  verify_doomed_verify_attacker: untouched
+  verify_doomed_verify_victim: untouched
+assets:
+  {shared}: {{consumers: [{attacker}]}}
+  {unshared}: {{consumers: []}}
+"""
+
+_EMPTY_FILE = """\
+name: {team}
+title: "Throwaway: airspace verify (empty)"
+"""
+
+_DAG = """\
+# Written by `airspace verify isolation`, and removed by it.
+from airflow.sdk import Asset, dag, get_current_context, task
+
+
+@dag(dag_id="{dag_id}", schedule=None, catchup=False, tags=["airspace-verify"])
+def verify():
+    @task({outlets})
+    def {task}():
+        from airspace.verify.inside.task import main
+
+        main(get_current_context())
+
+    {task}()
+
+
+verify()
+"""
+_PARSED_DAG = """\
+# Written by `airspace verify isolation`, and removed by it. It never runs: what it tries, it tries while it is read.
+import json
+
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airspace.verify.inside.parsing import probe
+
+with DAG("{dag_id}", schedule=None, description=probe({acts}, json.loads({facts}))):
+    EmptyOperator(task_id="nothing")
+"""
+_SECRET_VARIABLE = "VERIFY_SECRET"  # noqa: S105  # a name
+
+
+@contextmanager
+def alone(platform: Platform) -> Iterator[None]:
+    """One verify at a time on a home.
+
+    :raises AirspaceError: another one is running
+    """
+    handle = os.open(
+        platform.layout.root / ".verify.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+    )
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AirspaceError("another airspace verify is running here", fix="wait for it") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def plant(platform: Platform, secret: str, *, limited: bool) -> str:
+    """Apply both teams, write their Dags, make the user; its password.
+
+    :param limited: with the attacker's share of the processor cut, which slows it
+    """
+    names = {"runner": RUNNER, "victim": VICTIM, "attacker": ATTACKER, "bait": BAIT, "shared": SHARED}
+    names |= {"unshared": UNSHARED, "connection": CONNECTION, "key": VARIABLE, "variable": _SECRET_VARIABLE}
+    cpu = ", cpu: 0.5" if limited else ""
+    _apply(
+        platform,
+        {
+            ATTACKER: _ATTACKER_FILE.format(team=ATTACKER, cpu=cpu, **names),
+            VICTIM: _VICTIM_FILE.format(team=VICTIM, **names),
+        },
+        {_SECRET_VARIABLE: secret},
+    )
+    outlets = {ATTACKER: "", VICTIM: f'outlets=[Asset(name="{UNSHARED}", uri="{UNSHARED_URI}")]'}
+    for team, dag_id in DAGS.items():
+        text = _DAG.format(dag_id=dag_id, task=TASK, outlets=outlets[team])
+        _write(platform.layout.dags / team / f"{dag_id}.py", text)
+    return _ensure_user(platform)
+
+
+def plant_parsed(platform: Platform, acts: list[str], facts: Facts) -> None:
+    """A Dag file of the attacker's that attacks while it is read."""
+    text = _PARSED_DAG.format(dag_id=PARSED, acts=acts, facts=repr(json.dumps(facts.as_dict())))
+    _write(platform.layout.dags / ATTACKER / f"{PARSED}.py", text)
+
+
+def _write(path: Path, text: str) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.chmod(0o644)
+    fresh.replace(path)
+
+
+def stop_runs(session: Session) -> None:
+    """End what an earlier verify, or this one, left running."""
+    for dag_id in DAGS.values():
+        with suppress(RestError):
+            for run in session.recent_runs(dag_id, 50):
+                if not run.finished:
+                    session.set_run_state(dag_id, run.run_id, "failed")
+
+
+def take_back(platform: Platform) -> list[str]:
+    """Remove what there is a way to remove; what is left of it, in words."""
+    left = []
+    for team, dag_id in (*DAGS.items(), (ATTACKER, PARSED)):
+        with suppress(FileNotFoundError):
+            (platform.layout.dags / team / f"{dag_id}.py").unlink()
+    # The password is known here only, and the user is a member of nothing afterwards.
+    password = _ensure_user(platform)
+    with Airflow(platform.url) as airflow:
+        session = sign_in(airflow, password)
+        stop_runs(session)
+        left += _remove_rows(session)
+    _apply(platform, {team: _EMPTY_FILE.format(team=team) for team in DAGS}, {})
+    for team in DAGS:
+        left += [f"storage/{team}/{name}" for name in _empty(platform.layout.storage / team)]
+    return left
+
+
+def _ensure_user(platform: Platform) -> str:
+    password = secrets.token_urlsafe(24)
+    user = {"name": RUNNER, "password": password, "platform_role": None}
+    platform.run_control(WORKER, ["ensure-users"], {"users": [user]})
+    return password
+
+
+def _remove_rows(session: Session) -> list[str]:
+    left = []
+    for dag_id in (*DAGS.values(), PARSED):
+        answer = session.ask("DELETE", f"/dags/{dag_id}")
+        if not answer.ok and answer.status != 404:
+            left.append(f"the rows of Dag {dag_id} ({answer.words or answer.status})")
+    with suppress(RestError):
+        for name in session.names("variables"):
+            team, _, short = name.partition(".")
+            if team == ATTACKER and (short.startswith((_PREFIX, VICTIM))):
+                session.ask("DELETE", f"/variables/{name}")
+    return left
+
+
+def _apply(platform: Platform, texts: Mapping[str, str], secret: Mapping[str, str]) -> None:
+    with tempfile.TemporaryDirectory(prefix="airspace-verify-") as folder:
+        for team, text in texts.items():
+            Path(folder, f"{team}.yaml").write_text(text, encoding="utf-8")
+        apply(load(Path(folder), platform.layout, secret), platform)
+
+
+def _empty(folder: Path) -> list[str]:
+    """Remove what is in a team's storage. Links are removed, not followed."""
+    with suppress(FileNotFoundError):
+        for entry in os.scandir(folder):
+            if entry.name == "published" and entry.is_dir(follow_symlinks=False):
+                _empty(Path(entry.path))
+            elif entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    Path(entry.path).unlink()
+        return sorted(name for name in os.listdir(folder) if name != "published")  # noqa: PTH208
+    return []
+
+
+def sign_in(airflow: Airflow, password: str) -> Session:
+    """A session of the throwaway user."""
+    return airflow.sign_in(RUNNER, password)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from airspace.model.home import HomeLayout
 
@@ -30,27 +28,8 @@ def team_environment(layout: HomeLayout, bundle: str, team: str, base: Mapping[s
     kept = {key: base[key] for key in KEPT if key in base}
     return {
         **kept,
+        "AIRFLOW_HOME": str(layout.team_airflow),
         "AIRSPACE_TEAM": team,
         "AIRSPACE_STORAGE": str(layout.storage),
         BUNDLES: json.dumps([bundle_entry(layout, bundle, team)]),
     }
-
-
-@contextlib.contextmanager
-def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Run with exactly this environment."""
-    before = dict(os.environ)
-    os.environ.clear()
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def enter(values: Mapping[str, str]) -> None:
-    """Take on a team's environment for good: the first thing a child does that will run the team's code."""
-    marks = {key: os.environ[key] for key in _MARKS if key in os.environ}
-    os.environ.clear()
-    os.environ.update({**values, **marks})

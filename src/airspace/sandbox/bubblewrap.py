@@ -35,6 +35,10 @@ class SandboxError(AirspaceError):
     """A sandbox could not be built or entered."""
 
 
+class BusyError(SandboxError):
+    """A team's sandbox does not take work now; it may later."""
+
+
 class NotBegunError(SandboxError):
     """Something ended between the order and the beginning. With other streams it can be tried again."""
 

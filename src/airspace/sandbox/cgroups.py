@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,15 +25,12 @@ class Group:
         """Descriptors through which a process puts itself in."""
         return [os.open(folder / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC) for folder in self.folders]
 
-    def remove(self) -> None:
-        """Remove them; the kernel takes a moment to see the last process out."""
-        deadline = time.monotonic() + 1.0
+    def remove(self) -> bool:
+        """Remove them; False while the kernel has not seen the last process out."""
         for folder in self.folders:
-            while folder.exists() and time.monotonic() < deadline:
-                try:
-                    folder.rmdir()
-                except OSError:
-                    time.sleep(0.005)
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        return not any(folder.exists() for folder in self.folders)
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airspace.sandbox.bubblewrap import NotBegunError, SandboxError
+from airspace.sandbox.bubblewrap import BusyError, NotBegunError, SandboxError
 from airspace.sandbox.messages import SOCKET, host_pid, readable, receive, send
 from airspace.sandbox.zygote import BEGUN, EXIT
 
 _BEGIN_SECONDS = 120.0  # the first work of a machine that has just started waits for the template
 _ANSWER_SECONDS = 30.0
-_BUSY = 0.05
+_PATIENCE = 0.3  # of whoever must not wait: enough for a sandbox to be built
+_BUSY, _MOST_BUSY = 0.005, 0.1  # between two questions
 _WORD_SECONDS = 1.0  # for a zygote to say how a child ended
 _GONE = -signal.SIGKILL
 
@@ -167,7 +168,7 @@ class SpawnerClient:
 
     def start(self, team: str, work: Mapping[str, Any], streams: Sequence[int]) -> SandboxedProcess:
         """Have the team's zygote fork a child for this work, and wait until it has."""
-        child = self.order(team, work, streams)
+        child = _order(self.folder, team, work, streams, _BEGIN_SECONDS)
         try:
             child.await_begin(_BEGIN_SECONDS)
         except BaseException:
@@ -177,7 +178,7 @@ class SpawnerClient:
 
     def order(self, team: str, work: Mapping[str, Any], streams: Sequence[int]) -> SandboxedProcess:
         """The same without waiting for the zygote."""
-        return _order(self.folder, team, work, streams)
+        return _order(self.folder, team, work, streams, _PATIENCE)
 
     def state(self) -> dict[str, int]:
         """Team → how many processes run in its sandbox."""
@@ -198,16 +199,18 @@ def _ask(folder: Path, question: Mapping[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def _order(folder: Path, team: str, work: Mapping[str, Any], streams: Sequence[int]) -> SandboxedProcess:
-    deadline = time.monotonic() + _BEGIN_SECONDS
-    lease = _connect(folder / SOCKET, deadline)
+def _order(
+    folder: Path, team: str, work: Mapping[str, Any], streams: Sequence[int], patience: float
+) -> SandboxedProcess:
+    deadline, pause = time.monotonic() + patience, _BUSY
+    lease = _connect(folder / SOCKET, time.monotonic() + _ANSWER_SECONDS)
     try:
         while True:
             control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             try:
                 with theirs:
                     send(lease, {"team": team, "work": work}, [*streams, theirs.fileno()])
-                answer = _answer(lease, deadline)
+                answer = _answer(lease, time.monotonic() + _ANSWER_SECONDS)
             except BaseException:
                 control.close()
                 raise
@@ -217,15 +220,15 @@ def _order(folder: Path, team: str, work: Mapping[str, Any], streams: Sequence[i
             if "error" in answer:
                 raise SandboxError(answer["error"], fix=answer.get("fix"))
             if time.monotonic() > deadline:
-                raise SandboxError(f"the sandbox of {team} takes no work", fix="look for what keeps it busy")
-            time.sleep(_BUSY)
+                raise BusyError(f"the sandbox of {team} takes no work", fix="look for what keeps it busy")
+            time.sleep(pause)
+            pause = min(pause * 1.5, _MOST_BUSY)
     except BaseException:
         lease.close()
         raise
 
 
 def _connect(path: Path, deadline: float) -> socket.socket:
-    deadline = min(deadline, time.monotonic() + _ANSWER_SECONDS)
     while True:
         lease = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
@@ -234,7 +237,7 @@ def _connect(path: Path, deadline: float) -> socket.socket:
             lease.close()
             if time.monotonic() > deadline:
                 raise SandboxError(f"the spawner does not answer: {error}", fix="airspace up") from None
-            time.sleep(_BUSY)
+            time.sleep(_MOST_BUSY)
         else:
             return lease
 

@@ -37,20 +37,22 @@ class Entry:
         return cls(**{**found, "limits": Limits(**found["limits"])})
 
 
-def enter(entry: Entry, walls: int, cgroups: Sequence[int]) -> None:
+def enter(entry: Entry, walls: int) -> None:
     """Move this process's children into the sandbox. What it may do itself is not changed yet.
 
     :param walls: a pidfd of the process that the sandbox was built around
-    :param cgroups: open ``cgroup.procs`` files
     """
-    for descriptor in cgroups:
-        os.write(descriptor, b"0")
     kernel.enter_namespaces(walls, with_user=entry.uid is None)
     os.chdir("/")
 
 
-def become_team(entry: Entry, seccomp: kernel.SeccompFilter | None, kept: Sequence[int]) -> None:
-    """Give up everything: descriptors, user, limits, capabilities, and the system calls that nobody needs."""
+def become_team(
+    entry: Entry, seccomp: kernel.SeccompFilter | None, kept: Sequence[int], cgroups: Sequence[int] = ()
+) -> None:
+    """Give up everything: descriptors, user, limits, capabilities, and the system calls that nobody needs.
+
+    :param cgroups: open ``cgroup.procs`` files, of groups whose share of the processors may be used up
+    """
     os.setsid()
     for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
@@ -58,7 +60,7 @@ def become_team(entry: Entry, seccomp: kernel.SeccompFilter | None, kept: Sequen
     nothing = os.open("/dev/null", os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)
-    kernel.close_all_but(kept)
+    kernel.close_all_but((*kept, *cgroups))
     _limit(entry.limits)
     if os.geteuid() == 0 or entry.walls:  # elsewhere there are no rights to give up
         kernel.drop_bounding_set()
@@ -74,6 +76,9 @@ def become_team(entry: Entry, seccomp: kernel.SeccompFilter | None, kept: Sequen
         seccomp.load()
     os.umask(0o022)
     os.chdir(entry.home)
+    for descriptor in cgroups:  # last, so that a team cannot slow down how it is entered
+        os.write(descriptor, b"0")
+        os.close(descriptor)
 
 
 def _limit(limits: Limits) -> None:

@@ -57,6 +57,7 @@ class Sandboxes(Protocol):
     def order(self, team: str, work: Mapping[str, Any], streams: Sequence[int]) -> Child:
         """As :meth:`start`, for whoever must not wait for a team's sandbox: ends by itself when nothing comes of it.
 
+        :raises BusyError: the sandbox is being built, or its team keeps it from answering: try later
         :raises SandboxError: it could not be put into the team's sandbox; nothing of it was run
         """
 

@@ -14,11 +14,10 @@ import select
 import signal
 import socket
 import struct
-import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +26,15 @@ from airspace.sandbox import bubblewrap, cgroups, kernel
 from airspace.sandbox.bubblewrap import SandboxError, Walls
 from airspace.sandbox.cgroups import Cgroups, Group
 from airspace.sandbox.entering import Entry
-from airspace.sandbox.messages import SOCKET, Packet, depth, host_pid, readable, receive, send
+from airspace.sandbox.messages import SOCKET, Packet, depth, host_pid, receive, send
 from airspace.sandbox.spec import HOME, Limits, SandboxSpec, TeamPlace, read_places, sandbox_spec
+from airspace.sandbox.template_process import TemplateProcess
 
 log = logging.getLogger("airspace.spawner")
 
 KEEP_IDLE = 15.0  # a sandbox without work; a new one takes a twentieth of a second
 KEEP_WARM = 64  # idle sandboxes at most: the longest idle one goes first
-TEMPLATE_AGE = 6 * 3600.0
-_TEMPLATE_SECONDS = 60.0
-_ENTER_SECONDS = 10.0
+_ENTER_SECONDS, _ENTER_ATTEMPTS = 10.0, 3
 _CREDENTIALS = struct.Struct("3i")
 _KEPT = (
     "PATH",
@@ -52,6 +50,18 @@ TEMPLATE = (sys.executable, "-m", "airspace.airflow.sandboxed")
 
 
 @dataclass
+class Entering:
+    """A zygote that is on its way in.
+
+    :param status: it says here how that went
+    """
+
+    status: int
+    inbox: socket.socket
+    since: float = field(default_factory=time.monotonic)
+
+
+@dataclass
 class Sandbox:
     """One team's sandbox. ``retired`` ones finish what they have and are removed."""
 
@@ -62,6 +72,7 @@ class Sandbox:
     leases: int = 0
     retired: bool = False
     entered: bool = False
+    entering: Entering | None = None
     idle_since: float = field(default_factory=time.monotonic)
     number: int = 0
 
@@ -98,77 +109,12 @@ class Settings:
     keep_idle: float = KEEP_IDLE
 
 
-class Template:
-    """The warm interpreter that zygotes are forked from; started when first needed, renewed when old."""
-
-    def __init__(self, command: Sequence[str], environment: dict[str, str]) -> None:
-        self._command, self._environment = command, environment
-        self._process: subprocess.Popen[bytes] | None = None
-        self._link: socket.socket | None = None
-        self._warm = False
-        self._born = 0.0
-
-    @property
-    def pid(self) -> int:
-        """Its process, −1 when there is none."""
-        return self._process.pid if self._process is not None and self._process.poll() is None else -1
-
-    def start(self) -> socket.socket:
-        """Begin to warm one up, if there is none; does not wait. The link to it."""
-        if self._link is not None and self._process is not None and self._process.poll() is None:
-            return self._link
-        self.stop()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._process = subprocess.Popen(
-            [*self._command, str(theirs.fileno())], pass_fds=(theirs.fileno(),), env=self._environment, cwd="/",
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        theirs.close()
-        self._link, self._warm, self._born = ours, False, time.monotonic()
-        return ours
-
-    def fork(self, entry: Entry, descriptors: Sequence[int]) -> None:
-        """Have a zygote made.
-
-        :raises SandboxError: there is no template
-        """
-        if time.monotonic() - self._born > TEMPLATE_AGE:
-            self.stop()
-        link = self.start()
-        if not self._warm:
-            link.settimeout(_TEMPLATE_SECONDS)
-            try:
-                self._warm = link.recv(16) == b"warm"
-            except OSError:
-                self._warm = False
-            if not self._warm:
-                self.stop()
-                raise SandboxError(
-                    "the template of sandboxes does not start", fix="less $AIRSPACE_HOME/logs/spawner.log"
-                )
-        try:
-            send(link, asdict(entry), descriptors)
-        except OSError as error:
-            self.stop()
-            raise SandboxError(f"the template of sandboxes is gone: {error}", fix="try again") from None
-
-    def stop(self) -> None:
-        """End it; what it forked goes on."""
-        if self._link is not None:
-            self._link.close()
-        if self._process is not None:
-            with contextlib.suppress(OSError):
-                self._process.kill()
-            self._process.wait()
-        self._process = self._link = None
-
-
 class Spawner:
     """The loop."""
 
     def __init__(self, settings: Settings, environment: dict[str, str]) -> None:
         self._settings = settings
-        self._template = Template(settings.template, environment)
+        self._template = TemplateProcess(settings.template, environment)
         self._cgroups = cgroups.find(settings.name) if settings.walls else Cgroups({}, 1)
         self._places: dict[str, TeamPlace] = {}
         self._stamp: tuple[int, int, int] | None = None
@@ -176,6 +122,9 @@ class Spawner:
         self._all: list[Sandbox] = []
         self._leases: dict[int, Lease] = {}
         self._by_inbox: dict[int, Sandbox] = {}
+        self._by_status: dict[int, Sandbox] = {}
+        self._failures: dict[str, int] = {}
+        self._graves: list[Group] = []
         self._poll = select.poll()
         self._stopping = False
         self._count = 0
@@ -211,6 +160,8 @@ class Spawner:
             self._accept()
         elif descriptor in self._leases:
             self._serve(self._leases[descriptor])
+        elif descriptor in self._by_status:
+            self._hear(self._by_status[descriptor])
         elif descriptor in self._by_inbox:  # nothing is ever read from a zygote: this is its end
             self._zygote_ended(self._by_inbox[descriptor])
 
@@ -294,24 +245,22 @@ class Spawner:
             send(lease.link, body)
 
     def _run_work(self, lease: Lease, packet: Packet) -> None:
+        """Hand it to the team's zygote. Whatever takes time is answered with "busy", and asked for again."""
         if lease.sandbox is not None:
             raise ValueError("one lease, one piece of work")
-        for last in (False, True):
-            sandbox = self._sandbox(str(packet.body["team"]))
-            try:
-                send(sandbox.inbox or self._make_zygote(sandbox), packet.body["work"], packet.descriptors)
-                break
-            except BlockingIOError:  # it has not taken what is there already; nothing here waits for it
-                self._answer(lease, {"busy": True})
-                return
-            except SandboxError:  # it fell, and the kernel had not said so yet: the next one is new
-                if last:
-                    raise
-            except OSError:  # the zygote died, and nothing of this was begun
+        sandbox = self._sandbox(str(packet.body["team"]))
+        if sandbox.inbox is None:
+            if sandbox.entering is None and self._template.is_warm():
+                self._begin_entering(sandbox)
+            self._answer(lease, {"busy": True})
+            return
+        try:
+            send(sandbox.inbox, packet.body["work"], packet.descriptors)
+        except OSError as error:
+            if not isinstance(error, BlockingIOError):  # the zygote died, and nothing of this was begun
                 self._zygote_ended(sandbox)
-                if last:
-                    said = f"the zygote of {sandbox.spec.team} ends at once"
-                    raise SandboxError(said, fix="airspace doctor") from None
+            self._answer(lease, {"busy": True})
+            return
         lease.sandbox = sandbox
         sandbox.leases += 1
         self._answer(lease, {"taken": True})
@@ -374,6 +323,12 @@ class Spawner:
             current.retired = True
             current = None
         if current is None:
+            # The first time it may have fallen in that very moment. Again and again is no accident.
+            if self._failures.get(team, 0) >= _ENTER_ATTEMPTS:
+                del self._failures[team]
+                raise SandboxError(
+                    f"the sandbox of {team} cannot be entered", fix=f"less {self._settings.layout.logs / 'spawner.log'}"
+                )
             current = self._current[team] = self._build(spec)
             self._all.append(current)
         return current
@@ -391,35 +346,55 @@ class Spawner:
         log.info("%s: a sandbox after %.0f ms", spec.team, (time.monotonic() - started) * 1000)
         return Sandbox(spec, walls, group, number=self._count)
 
-    def _make_zygote(self, sandbox: Sandbox) -> socket.socket:
-        started = time.monotonic()
+    def _begin_entering(self, sandbox: Sandbox) -> None:
+        """Have a fork of the template enter. Nobody waits for it: once it is inside, its team can stop it."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        status, status_end = os.pipe2(os.O_CLOEXEC)
+        status, status_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         procs = sandbox.group.open_procs()
         walls = sandbox.walls.pidfd if sandbox.walls else os.open("/dev/null", os.O_RDONLY)
         try:
             self._template.fork(self._entry(sandbox), [walls, theirs.fileno(), status_end, *procs])
-            theirs.close()
-            os.close(status_end)
-            status_end = -1
-            said = _read_all(status, _ENTER_SECONDS)
+        except BaseException:
+            ours.close()
+            os.close(status)
+            raise
         finally:
             theirs.close()
-            for descriptor in (status, status_end, *procs, *(() if sandbox.walls else (walls,))):
-                if descriptor >= 0:
-                    os.close(descriptor)
-        if said != "ready":
-            ours.close()
-            self._retire(sandbox)
-            raise SandboxError(
-                f"the sandbox of {sandbox.spec.team} could not be entered: {said or 'no answer'}", fix="airspace doctor"
-            )
+            for descriptor in (status_end, *procs, *(() if sandbox.walls else (walls,))):
+                os.close(descriptor)
         ours.setblocking(False)
-        sandbox.inbox = ours
-        self._by_inbox[ours.fileno()] = sandbox
-        self._poll.register(ours, 0)  # only its end
-        log.info("%s: a zygote after %.0f ms", sandbox.spec.team, (time.monotonic() - started) * 1000)
-        return ours
+        sandbox.entering = Entering(status, ours)
+        self._by_status[status] = sandbox
+        self._poll.register(status, select.POLLIN)
+
+    def _entered(self, sandbox: Sandbox, said: str) -> None:
+        """The newcomer has said how it went, or took too long."""
+        entering, sandbox.entering = sandbox.entering, None
+        if entering is None:
+            return
+        self._poll.unregister(entering.status)
+        del self._by_status[entering.status]
+        os.close(entering.status)
+        team, took = sandbox.spec.team, time.monotonic() - entering.since
+        if said == "ready":
+            self._failures.pop(team, None)
+            sandbox.inbox = entering.inbox
+            self._by_inbox[entering.inbox.fileno()] = sandbox
+            self._poll.register(entering.inbox, 0)  # only its end
+            log.info("%s: a zygote after %.0f ms", team, took * 1000)
+            return
+        entering.inbox.close()
+        self._retire(sandbox)
+        log.warning("%s: its sandbox could not be entered: %s", team, said)
+        self._failures[team] = self._failures.get(team, 0) + 1
+
+    def _hear(self, sandbox: Sandbox) -> None:
+        entering = sandbox.entering
+        if entering is None:
+            return
+        with contextlib.suppress(BlockingIOError):
+            data = os.read(entering.status, 4096)
+            self._entered(sandbox, data.decode(errors="replace") or "it ended")
 
     def _entry(self, sandbox: Sandbox) -> Entry:
         spec = sandbox.spec
@@ -451,8 +426,11 @@ class Spawner:
         for position, sandbox in enumerate(idle):
             if sandbox.retired or position >= KEEP_WARM or now - sandbox.idle_since > self._settings.keep_idle:
                 self._remove(sandbox)
+        for sandbox in [box for box in self._all if box.entering and now - box.entering.since > _ENTER_SECONDS]:
+            self._entered(sandbox, f"it said nothing for {_ENTER_SECONDS:.0f} s")
         for sandbox in [box for box in self._all if not _stands(box)]:
             self._remove(sandbox)
+        self._graves = [group for group in self._graves if not group.remove()]
         self._bury()
 
     def _bury(self) -> None:
@@ -472,7 +450,9 @@ class Spawner:
         else:
             for lease in [lease for lease in self._leases.values() if lease.sandbox is sandbox]:
                 self._signal(lease, signal.SIGKILL)
-        sandbox.group.remove()
+        self._entered(sandbox, "it was removed")
+        if not sandbox.group.remove():
+            self._graves.append(sandbox.group)
         self._all.remove(sandbox)
         log.info("%s: a sandbox is gone", sandbox.spec.team)
 
@@ -482,6 +462,10 @@ class Spawner:
         for sandbox in list(self._all):
             self._remove(sandbox)
         self._template.stop()
+        deadline = time.monotonic() + 2.0
+        while self._graves and time.monotonic() < deadline:
+            time.sleep(0.01)
+            self._graves = [group for group in self._graves if not group.remove()]
         self._cgroups.remove()
         self._listener.close()
         (self._settings.run / SOCKET).unlink(missing_ok=True)
@@ -503,16 +487,6 @@ class Spawner:
 
 def _stands(sandbox: Sandbox) -> bool:
     return sandbox.walls is None or sandbox.walls.alive
-
-
-def _read_all(descriptor: int, seconds: float) -> str:
-    """Everything until the other side is closed; what came until then when that takes too long."""
-    said, deadline = bytearray(), time.monotonic() + seconds
-    while True:
-        data = os.read(descriptor, 4096) if readable(descriptor, deadline - time.monotonic()) else b""
-        if not data:
-            return said.decode(errors="replace")
-        said += data
 
 
 def _most_memory() -> int:

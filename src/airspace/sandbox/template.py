@@ -11,7 +11,7 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from setproctitle import setproctitle
@@ -48,11 +48,11 @@ def _enter(packet: Packet, seccomp: kernel.SeccompFilter, runners: Mapping[str, 
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         entry = entering.Entry.from_dict(packet.body)
         if entry.walls:
-            entering.enter(entry, walls, cgroups)
+            entering.enter(entry, walls)
             if os.fork() == 0:
-                _become_zygote(entry, inbox, status, seccomp, runners)
+                _become_zygote(entry, inbox, status, seccomp, runners, cgroups)
         else:
-            _become_zygote(entry, inbox, status, None, runners)
+            _become_zygote(entry, inbox, status, None, runners, cgroups)
     except BaseException as error:  # noqa: BLE001  # the end of a process: whoever waits for it is told
         _tell(status, error)
     finally:
@@ -65,10 +65,11 @@ def _become_zygote(
     status: int,
     seccomp: kernel.SeccompFilter | None,
     runners: Mapping[str, Runner],
+    cgroups: Sequence[int],
 ) -> NoReturn:
     try:
         setproctitle(f"airspace zygote: {entry.team}")
-        entering.become_team(entry, seccomp, (inbox, status))
+        entering.become_team(entry, seccomp, (inbox, status), cgroups)
         gc.enable()
 
         def run(work: Work) -> NoReturn:

@@ -231,7 +231,11 @@ def test_a_broken_registry_entry_stops_nobody_else(running: Home) -> None:
 
 def task_process(title: str) -> psutil.Process:
     """The process whose title begins so."""
-    found = lambda: next((p for p in psutil.process_iter() if " ".join(p.cmdline()).startswith(title)), None)  # noqa: E731
+
+    def found() -> psutil.Process | None:
+        running = psutil.process_iter(["cmdline"])
+        return next((p for p in running if " ".join(p.info["cmdline"] or ()).startswith(title)), None)
+
     return wait_for(found, 20)
 
 

@@ -191,6 +191,26 @@ def nothing_outlives_its_task(house: House) -> None:
     until(lambda: "sleep 7" not in house.sh("reds", "ps ax")[1].replace("sh -c", ""))
 
 
+def a_team_cannot_hold_up_the_others(house: House) -> None:
+    """Its zygote is killed and every newcomer stopped, by a process that the team left running."""
+    house.client.stop("reds")
+    stops = "for p in /proc/[0-9]*; do p=${p#/proc/}; [ $p -gt 3 ] && [ $p != $$ ] && kill -STOP $p; done"
+    bad = house.begin("reds", f"echo ready; kill -9 2; while :; do {stops}; done 2>/dev/null")
+    bad.read(b"ready")
+    time.sleep(0.2)
+    slowest = 0.0
+    for _ in range(5):
+        with contextlib.suppress(SandboxError):
+            house.begin("reds", "true", patient=False)
+        started = time.monotonic()
+        assert house.sh("blues", "echo on")[1] == "on"
+        slowest = max(slowest, time.monotonic() - started)
+    assert slowest < 1, slowest
+    bad.child.close()
+    house.client.stop("reds")
+    assert house.sh("reds", "echo well")[1] == "well"
+
+
 def limits_hold(house: House) -> None:
     house.client.stop("reds")
     _, said = house.sh("reds", "head -c 20000000 /dev/zero > /tmp/big; stat -c %s /tmp/big; rm /tmp/big")
@@ -248,6 +268,7 @@ ALL = (
     a_dead_zygote_loses_no_work,
     a_fallen_sandbox_is_told_and_built_again,
     nothing_outlives_its_task,
+    a_team_cannot_hold_up_the_others,
     limits_hold,
     a_killed_spawner_takes_every_sandbox_along,
     nothing_is_left,

@@ -86,12 +86,12 @@ class House:
         except NotBegunError:
             return self._begin(team, command, **work)
 
-    def _begin(self, team: str, command: str, **work: Any) -> Begun:
+    def _begin(self, team: str, command: str, patient: bool = True, **work: Any) -> Begun:
         ours, theirs = socket.socketpair()
         nothing = os.open("/dev/null", os.O_RDWR)
         whole = {"kind": "shell", "title": "t", "nice": 0, "environment": {"PATH": "/usr/bin:/bin"}, **work}
         try:
-            child = self.client.start(
+            child = (self.client.start if patient else self.client.order)(
                 team, {**whole, "details": {"command": command}}, [nothing, theirs.fileno(), theirs.fileno(), nothing]
             )
         finally:

@@ -44,9 +44,11 @@ from airspace.backends.tables import TeamRegistry, TeamRow
 from airspace.model.home import HomeLayout, home_root
 from airspace.model.limits import REQUIRE_PREFIX, SECTION, ParseLimits
 from airspace.platform import bells
-from airspace.sandbox.bubblewrap import SandboxError
+from airspace.sandbox.bubblewrap import BusyError, SandboxError
 from airspace.sandbox.client import SpawnerClient
 from airspace.sandbox.ports import Sandboxes
+
+BUSY_SECONDS = 2.0
 
 
 @attrs.define(kw_only=True, slots=False)
@@ -64,6 +66,8 @@ class TeamDagProcessor(DagFileProcessorManager):
     _rung: set[str] = attrs.field(factory=set, init=False)
     _signatures: dict[str, dict[str, Signature]] = attrs.field(factory=dict, init=False)
     _last_served: dict[str, None] = attrs.field(factory=dict, init=False)
+    _busy: dict[str, float] = attrs.field(factory=dict, init=False)
+    """Bundle → when to ask its sandbox again."""
     _finder: Finder = attrs.field(factory=Finder, init=False)
     _rules: Rules = attrs.field(factory=lambda: _rules(), init=False)
 
@@ -223,7 +227,7 @@ class TeamDagProcessor(DagFileProcessorManager):
         waiting: dict[str, list[DagFileInfo]] = {}
         for file in self._file_queue:
             # A file that changes while it is parsed stays in the queue: Airflow would drop it.
-            if file not in self._processors and file.bundle_name in self._stored:
+            if file not in self._processors and file.bundle_name in self._stored and not self._is_busy(file):
                 waiting.setdefault(file.bundle_name, []).append(file)
         cap = max(1, self._parallelism - 1)
         chosen = next_in_line(waiting, running, dict.fromkeys(waiting, cap), free, list(self._last_served))
@@ -234,6 +238,9 @@ class TeamDagProcessor(DagFileProcessorManager):
             self._file_queue = OrderedDict.fromkeys([file])
             try:
                 super()._start_new_processes()
+            except BusyError:  # its turn comes again
+                rest[file] = None
+                self._busy[file.bundle_name] = time.monotonic() + BUSY_SECONDS
             except SandboxError as error:  # that file's trouble, and nobody else's
                 self.log.warning("%s could not be read: %s", file.rel_path, error.message)
                 self._report(file, f"This file could not be read: {error.message}. Fix: {error.fix}")
@@ -241,6 +248,10 @@ class TeamDagProcessor(DagFileProcessorManager):
         for bundle, _ in chosen:
             self._last_served.pop(bundle, None)
             self._last_served[bundle] = None
+
+    def _is_busy(self, file: DagFileInfo) -> bool:
+        """A team that keeps its sandbox from answering costs the others one moment, and not every one."""
+        return self._busy.get(file.bundle_name, 0.0) > time.monotonic()
 
     # --- results -----------------------------------------------------------------------------------------------------
 

@@ -60,13 +60,7 @@ class _Title:
 
 def warm() -> None:
     """Import now what every task would otherwise import after the fork."""
-    import airflow.dag_processing.dagbag
-    import airflow.providers.standard.decorators.bash
-    import airflow.providers.standard.decorators.python
-    import airflow.providers.standard.operators.bash
-    import airflow.providers.standard.operators.empty
-    import airflow.providers.standard.operators.python
-    import airflow.sdk.execution_time.comms  # noqa: F401
+    import jinja2.ext  # noqa: F401
 
     get_listener_manager()
 

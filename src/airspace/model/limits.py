@@ -32,6 +32,10 @@ class ParseLimits:
     """Bytes that a file may print each time it is read; the parent forwards every line."""
     requests: int = 1_000
     """Connections and variables that a file may ask for each time it is read; each is a query of the parent's."""
+    task_log_bytes: int = 256 * 1024**2
+    """Bytes that one try of a task may log and print; its supervisor writes every line. More ends the task."""
+    task_message_bytes: int = 32 * 1024**2
+    """Bytes of one message of a task, and so of one XCom: Airflow keeps it in the database. More ends the task."""
     load_seconds: int = 5
     """Seconds that the parent tries to load a Dag and to find its next run; the scheduler does that in every loop."""
     nodes: int = 400_000

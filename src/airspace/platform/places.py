@@ -7,6 +7,7 @@ may be repeated; what an earlier, cut-off call has begun is carried on with.
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -106,22 +107,30 @@ def _folder(parent: Path, name: str, uid: int, gid: int, mode: int) -> Iterator[
     except OSError as error:
         raise HomeError(f"the folder {parent} cannot be used: {error.strerror}", fix="airspace doctor") from None
     try:
-        with _below(above, name, uid, gid, mode, parent) as handle:
+        with _below(above, name, uid, gid, mode, parent, aside=False) as handle:
             yield handle
     finally:
         os.close(above)
 
 
 @contextmanager
-def _below(above: int, name: str, uid: int, gid: int, mode: int, shown: Path) -> Iterator[int]:
-    """A folder with this owner and mode, made if there is none; what is no folder is in the way."""
+def _below(above: int, name: str, uid: int, gid: int, mode: int, shown: Path, *, aside: bool = True) -> Iterator[int]:
+    """A folder with this owner and mode, made if there is none.
+
+    :param aside: what is no folder is put aside under another name: it is the team's, and must not be in anybody's way
+    """
     with suppress(FileExistsError):
         os.mkdir(name, 0o700, dir_fd=above)
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+        handle = os.open(name, flags, dir_fd=above)
     except OSError as error:
-        path = shown / name
-        raise HomeError(f"{path} is in the way: {error.strerror}", fix=f"look at it, then: rm {path}") from None
+        if not aside:
+            path = shown / name
+            raise HomeError(f"{path} is in the way: {error.strerror}", fix=f"look at it, then: rm {path}") from None
+        os.rename(name, f".in-the-way-{secrets.token_hex(8)}", src_dir_fd=above, dst_dir_fd=above)
+        os.mkdir(name, 0o700, dir_fd=above)
+        handle = os.open(name, flags, dir_fd=above)
     try:
         found = os.fstat(handle)
         if os.getuid() == 0 and (found.st_uid, found.st_gid) != (uid, gid):

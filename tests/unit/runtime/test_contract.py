@@ -97,6 +97,26 @@ EXPECTED: dict[str, tuple[str, ...]] = {
         "session",
     ),
     f"{SUPERVISOR}ActivitySubprocess._send_terminal_state_msg": ("self", "msg"),
+    f"{SUPERVISOR}ActivitySubprocess._on_child_started": (
+        "self",
+        "ti",
+        "dag_rel_path",
+        "bundle_info",
+        "sentry_integration",
+    ),
+    f"{SUPERVISOR}ActivitySubprocess._monitor_subprocess": ("self",),
+    f"{SUPERVISOR}WatchedSubprocess._check_subprocess_exit": ("self", "raise_on_timeout", "expect_signal"),
+    f"{SUPERVISOR}WatchedSubprocess.handle_requests": ("self", "log"),
+    f"{SUPERVISOR}ProcessTracker.send_signal": ("self", "s"),
+    f"{SUPERVISOR}ProcessTracker.wait": ("self", "timeout"),
+    f"{SUPERVISOR}_fork_main": ("requests", "child_stdout", "child_stderr", "log_fd", "target"),
+    "airflow.dag_processing.processor:DagFileProcessorProcess._on_child_started": (
+        "self",
+        "callbacks",
+        "path",
+        "bundle_path",
+        "bundle_name",
+    ),
     f"{SUPERVISOR}_configure_logging": ("log_path", "client"),
     f"{SUPERVISOR}_make_process_nondumpable": (),
     "airflow.sdk._shared.secrets_masker:reset_secrets_masker": (),
@@ -174,3 +194,8 @@ def test_private_state_of_the_manager_is_where_we_look(airflow: dict[str, str | 
     assert decoders.count("def find_registered_custom_") == 4, "a serialized Dag names something new of a plugin's"
     supervisor = (source / "sdk" / "execution_time" / "supervisor.py").read_text()
     assert "socket_handler, on_close = key.data" in supervisor
+    # What our own start of a task's process stands in for: the same fields, and nothing that it does besides.
+    for field in ("id: UUID", "pid: int", "stdin: socket", "_process: ProcessTracker", "process_log: Filtering"):
+        assert f"    {field}" in supervisor, f"a watched process is made of something else: {field}"
+    assert "while self._exit_code is None or self._open_sockets:" in supervisor
+    assert "self._exit_code = self._process.wait(timeout=0)" in supervisor

@@ -120,7 +120,9 @@ def test_team_code_sees_nothing_of_the_platforms_environment(tmp_path: Path) -> 
     values = team_environment(HomeLayout(tmp_path), "de", "de", base)
     assert set(values) == {
         "PATH",
+        "AIRFLOW_HOME",
         "AIRSPACE_TEAM",
         "AIRSPACE_STORAGE",
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST",
     }
+    assert values["AIRFLOW_HOME"] == str(tmp_path / "team-airflow"), "the settings that team code may read"

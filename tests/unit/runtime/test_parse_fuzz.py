@@ -8,6 +8,7 @@ import random
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airspace.airflow.parsing.stream import Frames, Meter, Outbox, SpoiledError
+from airspace.airflow.stream import Frames, Meter, Outbox, SpoiledError
 from airspace.model.limits import ParseLimits
 from tests.unit.runtime.untrusted import asset, document, heard, mapped, task, vetted
 
@@ -62,6 +63,17 @@ TREES = st.recursive(
     ),
     max_leaves=25,
 )  # fmt: skip
+
+
+def frames_of(limits: ParseLimits, on_frame: Callable[[bytes], None]) -> Frames:
+    """As the parent reads a process that parses."""
+    return Frames(
+        on_frame,
+        most_bytes=limits.message_bytes,
+        most_containers=limits.message_containers,
+        most=limits.requests,
+        advice="divide the file into several",
+    )
 
 
 def stored_as_json(data: Any) -> None:
@@ -136,7 +148,7 @@ def fed(data: bytes, limits: ParseLimits) -> list[bytes]:
     """The frames that come out, when it all comes in odd pieces."""
     here, there = socket.socketpair()
     frames: list[bytes] = []
-    reader = Frames(limits, frames.append)
+    reader = frames_of(limits, frames.append)
 
     def write() -> None:
         with here:
@@ -186,7 +198,7 @@ def test_what_would_fill_the_parent_is_ended_before_it_does(data: bytes, why: st
 
 def test_a_frame_that_is_announced_and_never_comes_takes_no_memory() -> None:
     here, there = socket.socketpair()
-    reader = Frames(ParseLimits(message_bytes=2**31), lambda _: None)
+    reader = frames_of(ParseLimits(message_bytes=2**31), lambda _: None)
     with here, there:
         here.sendall((2**30).to_bytes(4, "big") + b"a few bytes")
         assert reader.read(there)
@@ -212,15 +224,15 @@ def test_the_bound_on_containers_holds_for_every_message() -> None:
         tree: Any = [{} for _ in range(generator.randrange(80))] + [[]] * generator.randrange(80)
         data = msgspec.msgpack.encode({"a": tree})
         allowed = ParseLimits(message_containers=len(tree) + 2)
-        Frames(allowed, lambda _: None)._check(data)
+        frames_of(allowed, lambda _: None)._check(data)
         if len(tree) > 1:
             with pytest.raises(SpoiledError):
-                Frames(ParseLimits(message_containers=len(tree) // 2), lambda _: None)._check(data)
+                frames_of(ParseLimits(message_containers=len(tree) // 2), lambda _: None)._check(data)
 
 
 def test_what_is_printed_is_metered() -> None:
     here, there = socket.socketpair()
-    meter, buffer = Meter(10), bytearray(8)
+    meter, buffer = Meter(10, "it printed too much"), bytearray(8)
     with here, there:
         here.sendall(b"x" * 20)
         assert meter.on(there).recv_into(buffer) == 8

@@ -30,7 +30,7 @@ from airflow.sdk.execution_time.comms import (
 )
 
 from airspace.airflow import sandbox_child
-from airspace.airflow.parsing.stream import Frames, Meter, Outbox, SpoiledError
+from airspace.airflow.stream import Frames, Meter, Outbox, SpoiledError
 from airspace.model.limits import ParseLimits
 from airspace.sandbox.ports import Child
 
@@ -112,12 +112,18 @@ class TeamParseProcess(DagFileProcessorProcess):
     ) -> None:
         """As Airflow does, with a bound around each of its readers and a reader of our own for the requests."""
         super()._register_pipe_readers(stdout, stderr, requests, logs, data=data)
-        meter = Meter(self.limits.log_bytes)
+        meter = Meter(self.limits.log_bytes, "it printed too much while it was read: print inside a task")
         for sock in (stdout, stderr, logs):
             read, close = self.selector.get_key(sock).data
             self.selector.modify(sock, selectors.EVENT_READ, (self._bounded(read, meter), close))
         _, close = self.selector.get_key(requests).data
-        self._frames = Frames(self.limits, self._on_frame)
+        self._frames = Frames(
+            self._on_frame,
+            most_bytes=self.limits.message_bytes,
+            most_containers=self.limits.message_containers,
+            most=self.limits.requests,
+            advice="divide the file into several",
+        )
         self._outbox = Outbox(requests, self.limits.message_bytes)
         self.selector.modify(requests, selectors.EVENT_READ, (self._guarded(self._frames.read), close))
 

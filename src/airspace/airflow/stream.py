@@ -9,8 +9,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 
-from airspace.model.limits import ParseLimits
-
 CHUNK = 256 * 1024
 MOST_CHUNKS = 6  # at once: the others are served in between
 _CONTAINERS = bytes(range(0x80, 0xA0))  # msgpack: the first byte of a short mapping or list
@@ -21,11 +19,18 @@ class SpoiledError(Exception):
 
 
 class Frames:
-    """Frames of four bytes of length and then the message, one after the other."""
+    """Frames of four bytes of length and then the message, one after the other.
 
-    def __init__(self, limits: ParseLimits, on_frame: Callable[[bytes], None]) -> None:
-        self._limits = limits
+    :param most_bytes: of one message; ``most_containers``: lists and mappings in it; ``most``: messages, None for any
+    :param advice: what its author can do about too large a message
+    """
+
+    def __init__(
+        self, on_frame: Callable[[bytes], None], *, most_bytes: int, most_containers: int, most: int | None, advice: str
+    ) -> None:
         self._on_frame = on_frame
+        self._most_bytes, self._most_containers, self._most = most_bytes, most_containers, most
+        self._advice = advice
         self._buffer = bytearray()
         self._needed: int | None = None
         self._count = 0
@@ -58,14 +63,14 @@ class Frames:
             self._needed = int.from_bytes(self._buffer, "big")
             self._buffer = bytearray()
             self._count += 1
-            if self._needed > self._limits.message_bytes:
+            if self._needed > self._most_bytes:
                 raise SpoiledError(
-                    f"what it defines takes {self._needed / 1024**2:.0f} MB, and may take"
-                    f" {self._limits.message_bytes / 1024**2:.0f}: divide it into several files"
+                    f"what it sends takes {self._needed / 1024**2:.0f} MB, and may take"
+                    f" {self._most_bytes / 1024**2:.0f}: {self._advice}"
                 )
-            if self._count > self._limits.requests:
+            if self._most is not None and self._count > self._most:
                 raise SpoiledError(
-                    f"it asked the platform for more than {self._limits.requests} things (connections, variables):"
+                    f"it asked the platform for more than {self._most} things (connections, variables):"
                     " ask inside a task"
                 )
             if self._needed == 0:
@@ -73,18 +78,21 @@ class Frames:
 
     def _check(self, frame: bytes) -> None:
         """Unpacked, a list of empty lists takes sixty times its bytes. An upper bound, found at memory speed."""
-        if len(frame) - len(frame.translate(None, _CONTAINERS)) > self._limits.message_containers:
+        if len(frame) - len(frame.translate(None, _CONTAINERS)) > self._most_containers:
             raise SpoiledError(
-                f"what it defines holds more than {self._limits.message_containers} lists and mappings:"
-                " divide it into several files"
+                f"what it sends holds more than {self._most_containers} lists and mappings: {self._advice}"
             )
 
 
 class Meter:
-    """Stands in for a socket that log lines are read from, and ends what is too much."""
+    """Stands in for a socket that log lines are read from, and ends what is too much.
 
-    def __init__(self, budget: int) -> None:
+    :param told: what is said then
+    """
+
+    def __init__(self, budget: int, told: str) -> None:
         self._left = budget
+        self._told = told
         self._sock: socket.socket | None = None
 
     def on(self, sock: socket.socket) -> Meter:
@@ -100,7 +108,7 @@ class Meter:
         count = 0 if self._sock is None else self._sock.recv_into(buffer)
         self._left -= count
         if self._left < 0:
-            raise SpoiledError("it printed too much while it was read: print inside a task")
+            raise SpoiledError(self._told)
         return count
 
 

@@ -18,6 +18,7 @@ from airflow.sdk.execution_time import supervisor, task_runner
 from airflow.sdk.listener import get_listener_manager
 from setproctitle import setproctitle
 
+from airspace.airflow import nest
 from airspace.sandbox import template
 from airspace.sandbox.zygote import Work
 
@@ -73,7 +74,7 @@ def main() -> None:
     # A fork copies only the thread that forks, and what another one held stays locked for ever.
     if (threads := len(os.listdir("/proc/self/task"))) != 1:  # noqa: PTH208
         raise SystemExit(f"the template has {threads} threads: some package starts one when it is imported")
-    template.serve(link, {TASK: run_task, PARSE: read_file})
+    template.serve(link, {TASK: run_task, PARSE: read_file}, nest.read)
 
 
 if __name__ == "__main__":

@@ -403,7 +403,8 @@ class Spawner:
             home = str(self._settings.layout.airflow)
             return Entry(spec.team, uid, gid, spec.user, home, walls=False, first=False, limits=Limits())
         first, sandbox.entered = not sandbox.entered, True
-        return Entry(spec.team, spec.uid, spec.gid, spec.user, str(HOME), walls=True, first=first, limits=spec.limits)
+        limits = replace(spec.limits, memory=spec.limits.memory or _most_memory())
+        return Entry(spec.team, spec.uid, spec.gid, spec.user, str(HOME), walls=True, first=first, limits=limits)
 
     def _zygote_ended(self, sandbox: Sandbox) -> None:
         """What it was doing goes on in the sandbox, where another one can be put."""

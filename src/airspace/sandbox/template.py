@@ -18,13 +18,14 @@ from setproctitle import setproctitle
 
 from airspace.sandbox import entering, kernel
 from airspace.sandbox.messages import Packet, receive
-from airspace.sandbox.zygote import Runner, Work, Zygote
+from airspace.sandbox.zygote import Reader, Runner, Work, Zygote
 
 
-def serve(link: socket.socket, runners: Mapping[str, Runner]) -> NoReturn:
+def serve(link: socket.socket, runners: Mapping[str, Runner], read: Reader | None = None) -> NoReturn:
     """Fork a zygote for each order until the spawner closes the link.
 
     :param runners: kind of work → what a child does with it
+    :param read: what a nest does with its file before it forks the tasks that are in it; None for no nests
     """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries what entered, and the zygotes
     kernel.adopt_orphans()
@@ -38,11 +39,13 @@ def serve(link: socket.socket, runners: Mapping[str, Runner]) -> NoReturn:
         if packet is None:
             os._exit(0)
         if os.fork() == 0:
-            _enter(packet, seccomp, runners)
+            _enter(packet, seccomp, runners, read)
         packet.close()
 
 
-def _enter(packet: Packet, seccomp: kernel.SeccompFilter, runners: Mapping[str, Runner]) -> NoReturn:
+def _enter(
+    packet: Packet, seccomp: kernel.SeccompFilter, runners: Mapping[str, Runner], read: Reader | None
+) -> NoReturn:
     walls, inbox, status, *cgroups = packet.descriptors
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -50,9 +53,9 @@ def _enter(packet: Packet, seccomp: kernel.SeccompFilter, runners: Mapping[str, 
         if entry.walls:
             entering.enter(entry, walls)
             if os.fork() == 0:
-                _become_zygote(entry, inbox, status, seccomp, runners, cgroups)
+                _become_zygote(entry, inbox, status, seccomp, runners, cgroups, read)
         else:
-            _become_zygote(entry, inbox, status, None, runners, cgroups)
+            _become_zygote(entry, inbox, status, None, runners, cgroups, read)
     except BaseException as error:  # noqa: BLE001  # the end of a process: whoever waits for it is told
         _tell(status, error)
     finally:
@@ -66,6 +69,7 @@ def _become_zygote(
     seccomp: kernel.SeccompFilter | None,
     runners: Mapping[str, Runner],
     cgroups: Sequence[int],
+    read: Reader | None,
 ) -> NoReturn:
     try:
         setproctitle(f"airspace zygote: {entry.team}")
@@ -75,7 +79,7 @@ def _become_zygote(
         def run(work: Work) -> NoReturn:
             runners[work.kind](work)
 
-        zygote = Zygote(socket.socket(fileno=inbox), run, entry)
+        zygote = Zygote(socket.socket(fileno=inbox), run, entry, read)
         os.write(status, b"ready")
         os.close(status)
         zygote.serve()

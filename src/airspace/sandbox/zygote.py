@@ -7,19 +7,22 @@ nothing it says is trusted with more. Its children go on when it dies: the spawn
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import selectors
 import signal
 import socket
 import struct
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from airspace.sandbox import kernel
 from airspace.sandbox.entering import Entry
 from airspace.sandbox.messages import receive
+from airspace.sandbox.nests import KEEP_IDLE as NESTS_IDLE
+from airspace.sandbox.nests import Nests, UnfitError, report
 from airspace.sandbox.spec import SCRATCH_FOLDER
 
 BEGUN = b"begun"
@@ -45,6 +48,8 @@ class Work:
 
 
 Runner = Callable[[Work], NoReturn]
+Reader = Callable[[Mapping[str, Any]], Sequence[str]]
+"""Reads what a nest is made of, and gives what it looked at; raises :class:`UnfitError`."""
 
 
 class Zygote:
@@ -54,10 +59,11 @@ class Zygote:
     :param run: what a child does; it never returns
     """
 
-    def __init__(self, inbox: socket.socket, run: Runner, entry: Entry) -> None:
+    def __init__(self, inbox: socket.socket, run: Runner, entry: Entry, read: Reader | None = None) -> None:
         self._inbox = inbox
         self._run = run
         self._entry = entry
+        self._leaving = self._orphaned = False
         self._children: dict[int, socket.socket] = {}
         self._ended, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
@@ -65,24 +71,34 @@ class Zygote:
         self._selector = selectors.DefaultSelector()
         self._selector.register(inbox, selectors.EVENT_READ)
         self._selector.register(self._ended, selectors.EVENT_READ)
+        self._read = read
+        self._nests = Nests(self._selector, self._hatch)
 
     def serve(self) -> NoReturn:
-        """Until the spawner closes the inbox."""
-        while True:
-            for key, _ in self._selector.select():
+        """Until the other side closes the inbox, and what was begun has ended."""
+        while not (self._leaving and not self._children):
+            for key, _ in self._selector.select(NESTS_IDLE if self._nests.any else None):
                 if key.fileobj is self._inbox:
                     self._receive()
-                else:
+                elif key.fileobj == self._ended:
                     with contextlib.suppress(BlockingIOError):
                         os.read(self._ended, 4096)
+                else:
+                    self._nests.hear(key.fileobj)
             self._reap()
+            self._nests.tidy()
+        os._exit(0)
 
     def _receive(self) -> None:
         packet = receive(self._inbox)
         if packet is None:
-            os._exit(0)
-        *streams, control = packet.descriptors
+            self._leaving = True
+            self._selector.unregister(self._inbox)
+            return
         body = packet.body
+        if self._read is not None and body.get("nest") and self._nests.take(body["nest"]["file"], packet):
+            return
+        *streams, control = packet.descriptors
         work = Work(body["kind"], body["title"], body["nice"], body["environment"], body["details"], tuple(streams))
         link = socket.socket(fileno=control)
         pid = os.fork()
@@ -116,6 +132,24 @@ class Zygote:
         finally:
             os._exit(124)
 
+    def _hatch(self, body: Mapping[str, Any], link: socket.socket) -> NoReturn:
+        """In a fork: read the file, and be a zygote for its tasks."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setpgid(0, 0)
+        kernel.close_all_but((link.fileno(),))
+        os.environ.clear()
+        os.environ.update(body["environment"])
+        try:
+            if self._read is None:
+                os._exit(0)
+            report(link, self._read(body["nest"]))
+        except UnfitError:
+            os._exit(0)
+        gc.collect()
+        gc.freeze()
+        Zygote(link, self._run, replace(self._entry, first=False)).serve()
+
     def _reap(self) -> None:
         while True:
             try:
@@ -126,11 +160,15 @@ class Zygote:
                 return
             with contextlib.suppress(OSError):
                 os.killpg(pid, signal.SIGKILL)  # what a task left behind in its group
+            self._nests.ended(pid)
+            if pid not in self._children and status:
+                self._orphaned = True  # a nest that was killed: its tasks go on, and nobody here knows them
             if link := self._children.pop(pid, None):
                 with contextlib.suppress(OSError):
                     link.send(EXIT.pack(os.waitstatus_to_exitcode(status)), socket.MSG_NOSIGNAL)
                 link.close()
-            if not self._children and self._entry.walls and self._entry.first:
+            idle = not self._children and not self._nests.any and not self._orphaned
+            if idle and self._entry.walls and self._entry.first:
                 # Nothing is running: whatever left its group is nobody's any more. All that this reaches is the team's.
                 # (Work of a zygote that died before this one would go on.)
                 with contextlib.suppress(OSError):

@@ -44,7 +44,7 @@ def a_supervisor_that_is_gone_takes_its_work_along(house: House) -> None:
 def the_environment_is_what_was_given(house: House) -> None:
     _, said = house.sh("reds", "env | grep -v ^_= | sort", environment={"PATH": "/usr/bin:/bin", "A": "1"})
     names = [line.split("=")[0] for line in said.splitlines()]
-    assert names == ["A", "HOME", "LOGNAME", "PATH", "PWD", "TMPDIR", "USER"]
+    assert names == ["A", "HOME", "LOGNAME", "PATH", "PWD", "READ", "TMPDIR", "USER"]
 
 
 def forty_at_once(house: House) -> None:
@@ -211,6 +211,30 @@ def a_team_cannot_hold_up_the_others(house: House) -> None:
     assert house.sh("reds", "echo well")[1] == "well"
 
 
+def a_file_is_read_once_for_many_tasks(house: House) -> None:
+    file = house.layout.bundles / "reds" / "dag.py"
+    nest = {"file": str(file)}
+    token = lambda: house.sh("reds", "sleep 0.02; echo $READ", nest=nest)[1]  # noqa: E731
+    assert token() == "none"
+    until(lambda: token() != "none", 10)
+    first = token()
+    assert {token() for _ in range(5)} == {first}
+    assert house.sh("reds", "exit 9", nest=nest)[0] == 9
+    assert house.sh("reds", "kill -9 $$", nest=nest)[0] == -signal.SIGKILL
+    file.write_text("changed")  # the very next task reads it anew
+    assert token() == "none"
+    until(lambda: token() not in ("none", first), 10)
+    # What is running goes on when its nest is killed, and the next task has none.
+    begun = house.begin("reds", "echo ready; sleep 0.5; echo done", nest=nest)
+    begun.read(b"ready")
+    os.kill(parent(begun.child.pid), signal.SIGKILL)
+    assert house.sh("reds", "echo on", nest=nest)[1] == "on"
+    assert begun.end()[1] == "done"
+    file.write_text("unfit")
+    assert {token() for _ in range(12)} == {"none"}
+    file.write_text("pass")
+
+
 def limits_hold(house: House) -> None:
     house.client.stop("reds")
     _, said = house.sh("reds", "head -c 20000000 /dev/zero > /tmp/big; stat -c %s /tmp/big; rm /tmp/big")
@@ -269,6 +293,7 @@ ALL = (
     a_fallen_sandbox_is_told_and_built_again,
     nothing_outlives_its_task,
     a_team_cannot_hold_up_the_others,
+    a_file_is_read_once_for_many_tasks,
     limits_hold,
     a_killed_spawner_takes_every_sandbox_along,
     nothing_is_left,

@@ -163,12 +163,14 @@ class Assignment:
 
     :param nice: how much its process steps back for others, in Unix's sense
     :param environment: of the task's process
+    :param bundle_path: where the team's checkout is
     """
 
     task: ExecuteTask
     team: str
     nice: int
     environment: Mapping[str, str]
+    bundle_path: str
     on_stored: Callable[[], None]
 
     @property
@@ -211,6 +213,11 @@ def start_child(assignment: Assignment, client: Client, logger: Any, sandboxes: 
         "nice": assignment.nice,
         "environment": dict(assignment.environment),
         "details": {},
+        "nest": {
+            "file": os.path.join(assignment.bundle_path, task.dag_rel_path),  # noqa: PTH118  # as Airflow's child will
+            "bundle_path": assignment.bundle_path,
+            "bundle": task.bundle_info.name,
+        },
     }
     children: list[Child] = []
 

@@ -110,7 +110,8 @@ def _run(job: Job, work: Work) -> None:
     if not isinstance(job.workload, workloads.ExecuteTask):  # Airflow would run it right here, beside the tokens
         raise TypeError(f"{type(job.workload).__name__} is not a task, and nothing else is run")
     values = team_environment(work.layout, job.workload.bundle_info.name, job.team, dict(os.environ))
-    assignment = supervision.Assignment(job.workload, job.team, job.nice, values, partial(work.say, stored=True))
+    path = str(work.layout.bundles / job.workload.bundle_info.name)
+    assignment = supervision.Assignment(job.workload, job.team, job.nice, values, path, partial(work.say, stored=True))
     with work.presence.hold(str(job.workload.ti.id), job.team):
         supervision.supervise(assignment, work.client, work.sandboxes)
 

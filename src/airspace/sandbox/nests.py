@@ -1,0 +1,179 @@
+"""Nests: forks of a zygote that have read a file already, and fork the tasks that are in it.
+
+What a task of a large file spends most of its time with is reading that file. A nest reads it once and tells everything
+that it has looked at; the zygote asks it for a task only while all of that is as it was, and not for long. A file that
+leaves something behind (a thread, a socket, output) or asks for something while it is read gets no nest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from airspace.sandbox.messages import Packet, receive, send
+
+MOST = 4  # nests of a team at once
+MOST_SEEN = 300  # files and folders: each is looked at before each task
+MOST_AGE = 30.0  # seconds: a file may look at the clock
+KEEP_IDLE = 10.0
+_WORTH = 3  # tasks of a file within so many seconds of each other make a nest
+_WITHIN = 10.0
+_REFUSED = 60.0  # seconds until a file that can have none is tried again
+
+State = tuple[int, int, int]
+
+
+class UnfitError(Exception):
+    """A file for which no nest can be made; the message says why."""
+
+
+def state_of(path: str) -> State:
+    """What changes whenever a file or a folder does; zeros for what is not there."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+@dataclass
+class Nest:
+    """A process that has read a file, or is about to."""
+
+    pid: int
+    link: socket.socket
+    seen: Mapping[str, State] | None = None
+    born: float = field(default_factory=time.monotonic)
+    used: float = field(default_factory=time.monotonic)
+
+    def fits(self, now: float) -> bool:
+        """Whether a task that it forks would be as if it had read the file itself, now."""
+        if self.seen is None or now - self.born > MOST_AGE:
+            return False
+        return all(state_of(path) == state for path, state in self.seen.items())
+
+
+@dataclass
+class _Known:
+    times: list[float] = field(default_factory=list)
+    refused_until: float = 0.0
+    nest: Nest | None = None
+
+
+class Nests:
+    """All nests of a zygote.
+
+    :param hatch: in a fork: reads the file and serves the link; it never returns
+    """
+
+    def __init__(
+        self, selector: selectors.BaseSelector, hatch: Callable[[Mapping[str, Any], socket.socket], NoReturn]
+    ) -> None:
+        self._selector = selector
+        self._hatch = hatch
+        self._files: dict[str, _Known] = {}
+        self._alive: set[int] = set()
+
+    @property
+    def any(self) -> bool:
+        """Whether there are some, those included that only wait for their last task."""
+        return bool(self._alive)
+
+    def take(self, file: str, packet: Packet) -> bool:
+        """Have a nest do this work, if there is one that fits; maybe the next task will find one."""
+        now = time.monotonic()
+        if len(self._files) > 1000:
+            self._files = {name: known for name, known in self._files.items() if known.nest}
+        known = self._files.setdefault(file, _Known())
+        known.times = [*[moment for moment in known.times if now - moment < _WITHIN], now][-_WORTH:]
+        if known.nest is None:
+            if len(known.times) == _WORTH and now > known.refused_until and self._count() < MOST:
+                self._start(known, packet.body, now)
+            return False
+        if known.nest.seen is None:
+            return False
+        if not known.nest.fits(now):
+            self._give_up(known)
+            return False
+        try:
+            send(known.nest.link, {**packet.body, "nest": None}, packet.descriptors)
+        except (OSError, ValueError):
+            self._give_up(known)
+            return False
+        known.nest.used = now
+        packet.close()
+        return True
+
+    def hear(self, link: object) -> None:
+        """A nest is ready, or will never be."""
+        for known in self._files.values():
+            if known.nest is not None and known.nest.link is link:
+                packet = None
+                with contextlib.suppress(ValueError):
+                    packet = receive(known.nest.link)
+                if packet is None or known.nest.seen is not None or "seen" not in packet.body:
+                    known.refused_until = time.monotonic() + _REFUSED
+                    self._give_up(known)
+                else:
+                    known.nest.seen = {str(path): tuple(state) for path, state in packet.body["seen"].items()}
+                return
+
+    def tidy(self) -> None:
+        """Let those go that nobody has needed for a while."""
+        now = time.monotonic()
+        for known in self._files.values():
+            if known.nest is not None and now - max(known.nest.used, known.nest.born) > KEEP_IDLE:
+                self._give_up(known)
+
+    def ended(self, pid: int) -> None:
+        """A child of the zygote ended; perhaps it was one."""
+        self._alive.discard(pid)
+        for known in self._files.values():
+            if known.nest is not None and known.nest.pid == pid:
+                self._give_up(known)
+
+    def _count(self) -> int:
+        return sum(known.nest is not None for known in self._files.values())
+
+    def _start(self, known: _Known, body: Mapping[str, Any], now: float) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        known.refused_until = now + 1.0
+        pid = os.fork()
+        if pid == 0:
+            try:
+                self._hatch(body, theirs)
+            finally:
+                os._exit(1)
+        theirs.close()
+        ours.setblocking(False)
+        known.nest = Nest(pid, ours)
+        self._alive.add(pid)
+        self._selector.register(ours, selectors.EVENT_READ)
+
+    def _give_up(self, known: _Known) -> None:
+        """It ends once the tasks that it forked have."""
+        nest, known.nest = known.nest, None
+        if nest is not None:
+            with contextlib.suppress(KeyError, ValueError):
+                self._selector.unregister(nest.link)
+            nest.link.close()
+
+
+def report(link: socket.socket, seen: Sequence[str]) -> None:
+    """Tell the zygote what has been looked at.
+
+    :raises UnfitError: it is too much to be looked at again before each task
+    """
+    if len(seen) > MOST_SEEN:
+        raise UnfitError(f"it looks at {len(seen)} files and folders")
+    send(link, {"seen": {path: state_of(path) for path in seen}})
+
+
+__all__ = ["MOST_AGE", "Nest", "Nests", "UnfitError", "report", "state_of"]

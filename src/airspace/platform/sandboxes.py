@@ -16,13 +16,10 @@ from airspace.sandbox.spec import TeamPlace, sandbox_spec
 _TEST_UID = 65534  # nobody: it is only built for, nothing is run as it
 
 _SANDBOXED = (
-    "isolation: sandbox - every task runs in its team's sandbox{users}. Dag files are still read and triggers still "
-    "run outside of them, as the platform's own user: let only people write Dags whom you trust with the platform."
+    "isolation: sandbox - tasks run and Dag files are read in their team's sandbox{users}. Triggers of all teams still "
+    "run outside, as the platform's own user: let only people write Dags whom you trust with the platform."
 )
-_ONE_USER = (
-    ", with one Unix user for all teams because root did not start the platform: between them are only the"
-    " namespaces of the kernel"
-)
+_ONE_USER = "; without root all teams share one Unix user, and only the kernel's namespaces are between them"
 _NOT_ISOLATED = (
     "isolation: none - chosen by name: the code of all teams runs as the same Unix user, so a team's code can read and "
     "change what belongs to other teams and to the platform. Run only code that you trust."

@@ -4,11 +4,15 @@
     python3 scripts/bootstrap.py demo     what `make demo` needs
     python3 scripts/bootstrap.py test     that and what the tests need
 
+System packages (bubblewrap and libseccomp2 for sandboxes; a browser for the tests) are installed where root runs this
+on a machine with apt. Anybody else is told which one is missing, and the command that installs it.
+
 Doing it again costs a fraction of a second: a stamp in the environment says what it was made from.
 """
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import shutil
@@ -23,10 +27,14 @@ BOOT = ROOT / ".boot"
 UV = "uv>=0.7,<1"
 LOCKS = {"demo": "requirements.lock", "test": "requirements-dev.lock"}
 
-# command looked for, Debian package, what does not work without it
+# command or library looked for, Debian package, what does not work without it
+_WALLS = [
+    ("bwrap", "bubblewrap", "sandboxes, so nothing starts unless you say `airspace up --isolation none`"),
+    ("libseccomp.so.2", "libseccomp2", "sandboxes, so nothing starts unless you say `airspace up --isolation none`"),
+]
 SYSTEM: dict[str, list[tuple[str, str, str]]] = {
-    "demo": [],
-    "test": [("chromium", "chromium", "browser tests (they are skipped)")],
+    "demo": _WALLS,
+    "test": [*_WALLS, ("chromium", "chromium", "browser tests (they are skipped)")],
 }
 
 
@@ -97,13 +105,28 @@ def apt(packages: list[str]) -> bool:
     return True
 
 
+def installed(name: str) -> bool:
+    """Whether the machine has this command or this shared library."""
+    if ".so." not in name:
+        return shutil.which(name) is not None
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
+
+
 def system_packages(purpose: str) -> None:
-    """Install what is missing, or say what it is, what then does not work, and the command."""
-    missing = [entry for entry in SYSTEM[purpose] if shutil.which(entry[0]) is None]
+    """Install what is missing, or say what it is, what then does not work, and the command.
+
+    Only root installs. An ordinary user is told, and goes on: who wants sandboxes has an administrator install the
+    packages, and the kernel has to allow user namespaces (``airspace doctor`` tells).
+    """
+    missing = [entry for entry in SYSTEM[purpose] if not installed(entry[0])]
     if not missing or apt([package for _, package, _ in missing]):
         return
-    for command, package, lost in missing:
-        say(f"missing: {command} — without it this does not work: {lost}\n  fix: sudo apt-get install -y {package}")
+    for name, package, lost in missing:
+        say(f"missing: {name} — without it this does not work: {lost}\n  fix: sudo apt-get install -y {package}")
 
 
 def fits(uv: str) -> bool:

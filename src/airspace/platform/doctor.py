@@ -21,11 +21,12 @@ from airspace.backends import accounts, postgres
 from airspace.backends.processes import memory_available_mb
 from airspace.model.errors import AirspaceError
 from airspace.model.home import HomeLayout
-from airspace.platform import airflow_config, health, home, ports
+from airspace.platform import airflow_config, health, home, ports, sandboxes
 from airspace.platform.control import open_control
 from airspace.platform.fetcher import STATUS
 from airspace.platform.health import Status
 from airspace.platform.startup import control_account_if_any, tail
+from airspace.sandbox.kernel import SeccompFilter
 
 _DISK_MB = 2048
 _MEMORY_MB, _RUNNING_MB = 2048, 512  # before a start; the platform itself takes about 800 MB (docs/benchmarks.md)
@@ -46,9 +47,9 @@ class Check:
 def examine(layout: HomeLayout, status: Callable[[], Status]) -> list[Check]:
     """Every check; one that itself fails is a failed check, never an end of the others."""
     checks: list[Check] = []
-    machine = (_python, _packages, _byte_code, _postgres, _setpriv, _bubblewrap, _namespaces, _chromium)
-    for look in machine:
+    for look in (_python, _packages, _byte_code, _postgres, _setpriv, _chromium):
         checks += _safely(look.__name__.strip("_"), look)
+    checks += _safely("sandboxes", lambda: _walls(layout))
     checks += _safely("memory", lambda: _memory(status))
     checks += _safely("home", lambda: _home(layout))
     checks += _safely("disk", lambda: _disk(layout))
@@ -124,33 +125,68 @@ def _setpriv() -> Iterator[Check]:
     )
 
 
-def _bubblewrap() -> Iterator[Check]:
+def _walls(layout: HomeLayout) -> Iterator[Check]:
+    """Whether this machine can hold sandboxes; where somebody chose to go without, nothing is wrong if it cannot."""
+    manifest = home.read_manifest(layout)
+    if manifest is not None and manifest.isolation == home.NONE:
+        yield Check("sandboxes", True, "not needed: this home's isolation is none, chosen by name")
+        return
+    found = (_bubblewrap(), _libseccomp(), _namespaces())
+    yield from found
+    if all(check.ok for check in found):
+        yield _sandbox(layout)
+
+
+def _bubblewrap() -> Check:
     found = shutil.which("bwrap")
-    # This version isolates nobody yet, so nothing is wrong without it.
-    yield Check(
-        "bubblewrap", True, found or "not installed: wanted once teams are isolated (apt-get install bubblewrap)", None
+    return Check(
+        "bubblewrap",
+        bool(found),
+        found or "not installed: without it there are no sandboxes",
+        None if found else "apt-get install bubblewrap",
     )
 
 
-def _namespaces() -> Iterator[Check]:
-    """Whether an ordinary user may make user namespaces: what isolation without root will stand on."""
+def _libseccomp() -> Check:
+    try:
+        SeccompFilter()
+    except OSError as error:
+        return Check("libseccomp", False, str(error), "apt-get install libseccomp2")
+    return Check("libseccomp", True, "makes the filter of system calls")
+
+
+def _namespaces() -> Check:
+    """Whether an ordinary user may make user namespaces: what isolation without root stands on."""
     name = "user namespaces"
     if os.getuid() == 0:
-        yield Check(name, True, "not needed: root makes namespaces without them")
-        return
+        return Check(name, True, "not needed: root makes namespaces without them")
     unshare = shutil.which("unshare")
     works = unshare is not None and subprocess.run(
         [unshare, "--user", "--map-root-user", "--mount", "true"], capture_output=True, check=False
     ).returncode == 0  # fmt: skip
     if works:
-        yield Check(name, True, "unprivileged user namespaces work")
-        return
+        return Check(name, True, "unprivileged user namespaces work")
     restricted = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
     if restricted.exists() and restricted.read_text().strip() == "1":
-        reason = "AppArmor of this Ubuntu forbids them (sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0)"
+        reason, setting = "AppArmor of this Ubuntu", "kernel.apparmor_restrict_unprivileged_userns=0"
     else:
-        reason = "this kernel or container forbids them (sudo sysctl kernel.unprivileged_userns_clone=1)"
-    yield Check(name, True, f"{reason}: wanted once teams are isolated without root", None)
+        reason, setting = "this kernel or container", "kernel.unprivileged_userns_clone=1"
+    return Check(name, False, f"{reason} forbids them to ordinary users", f"sudo sysctl {setting}; or start it as root")
+
+
+def _sandbox(layout: HomeLayout) -> Check:
+    """Really build one."""
+    try:
+        sandboxes.check(layout, as_root=os.getuid() == 0)
+    except AirspaceError as error:
+        return Check("sandboxes", False, error.message, "if you trust every team's code: airspace up --isolation none")
+    able = sandboxes.controllers()
+    limits = (
+        f"limited as a whole by cgroup: {', '.join(able)}"
+        if able
+        else "no cgroup that we may change: memory is limited for each process only"
+    )
+    return Check("sandboxes", True, f"one was built and removed; {limits}")
 
 
 def _chromium() -> Iterator[Check]:

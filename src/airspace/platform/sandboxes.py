@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from tempfile import mkdtemp
@@ -9,20 +10,17 @@ from tempfile import mkdtemp
 from airspace.model.errors import AirspaceError
 from airspace.model.home import HomeLayout
 from airspace.platform.home import NONE
-from airspace.sandbox import bubblewrap
+from airspace.sandbox import bubblewrap, cgroups
 from airspace.sandbox.kernel import SeccompFilter
 from airspace.sandbox.spec import TeamPlace, sandbox_spec
 
 _TEST_UID = 65534  # nobody: it is only built for, nothing is run as it
 
 _SANDBOXED = (
-    "isolation: sandbox - every task runs in its team's sandbox{users}. Dag files are still read and triggers still "
-    "run outside of them, as the platform's own user: let only people write Dags whom you trust with the platform."
+    "isolation: sandbox - tasks run and Dag files are read in their team's sandbox{users}. Triggers of all teams still "
+    "run outside, as the platform's own user: let only people write Dags whom you trust with the platform."
 )
-_ONE_USER = (
-    ", with one Unix user for all teams because root did not start the platform: between them are only the"
-    " namespaces of the kernel"
-)
+_ONE_USER = "; without root all teams share one Unix user, and only the kernel's namespaces are between them"
 _NOT_ISOLATED = (
     "isolation: none - chosen by name: the code of all teams runs as the same Unix user, so a team's code can read and "
     "change what belongs to other teams and to the platform. Run only code that you trust."
@@ -32,6 +30,20 @@ _NOT_ISOLATED = (
 def sentence(isolation: str, *, as_root: bool) -> str:
     """How far the teams' code is kept apart, in plain words."""
     return _NOT_ISOLATED if isolation == NONE else _SANDBOXED.format(users="" if as_root else _ONE_USER)
+
+
+def controllers(root: Path = cgroups.ROOT, own: Path = Path("/proc/self/cgroup")) -> tuple[str, ...]:
+    """What control groups could limit here, as seen from the spawner's user. Only looks: nothing is made."""
+    if not (root / "cgroup.controllers").exists():
+        return tuple(name for name in cgroups.CONTROLLERS if os.access(root / name, os.W_OK))
+    path = next((line[3:].strip() for line in own.read_text().splitlines() if line.startswith("0::")), "/")
+    for above in (root,) if os.getuid() == 0 else (root / path.lstrip("/")).parents:
+        given = above / "cgroup.controllers"
+        if given.exists() and os.access(above, os.W_OK) and os.access(above / "cgroup.subtree_control", os.W_OK):
+            listed = given.read_text().split()
+            if found := tuple(name for name in cgroups.CONTROLLERS if name in listed):
+                return found
+    return ()
 
 
 def check(layout: HomeLayout, as_root: bool) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import shutil
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from airspace.backends import accounts, processes
@@ -103,7 +104,7 @@ class Platform:
         cluster = private_cluster(self.layout, where, control) if manifest.database == "embedded" else None
         known = components.parts(self._blueprint, manifest.isolation)
         found = observe(Supervisor(where.supervisor, self.layout.logs), known, url or "", cluster)
-        used = processes.usage([part.pid for part in found if part.pid], team_of)
+        used = processes.usage([part.pid for part in found if part.pid], self._teller(manifest))
         parts = tuple(
             replace(part, rss_mb=_megabytes(u.rss_bytes for u in used if u.component_pid == part.pid and not u.team))
             for part in found
@@ -155,6 +156,15 @@ class Platform:
         account = control_account_if_any(manifest)
         strays.sweep(self.layout, where, manifest.id, account)
         progress(Event("everything is stopped", done=True))
+
+    def _teller(self, manifest: Manifest) -> Callable[[Mapping[str, str], str, int], str | None]:
+        """Tells which team a process works for."""
+        owners: dict[int, str] = {}
+        with suppress(HomeError):
+            owners = {place.uid: team for team, place in places.known(self.layout).items() if place.uid is not None}
+        account = control_account_if_any(manifest)
+        believed = {accounts.me().uid, *([account.uid] if account else [])}
+        return partial(team_of, owners=owners, believed=believed)
 
     def _teams(self, used: Sequence[processes.Usage], *, ready: bool) -> tuple[TeamStatus, ...]:
         names = sorted(path.stem for path in self.layout.teams.glob("*.yaml")) if self.layout.teams.is_dir() else []

@@ -29,10 +29,7 @@ class Promise(str, Enum):
     CPU = "with a cpu cgroup"
     PIDS = "with a pids cgroup, or as root"
     OWN_USERS = "when root started the platform"
-    PARSING = "not yet: Dag files are read outside of sandboxes"
     STORAGE_QUOTA = "not yet: storage has no quota"
-    LOG_LIMIT = "not yet: the log of a task has no limit"
-    XCOM_LIMIT = "not yet: an XCom has no limit"
 
 
 @dataclass(frozen=True)
@@ -296,24 +293,32 @@ def _exhaustion() -> tuple[Attack, ...]:
             harmful=True,
             witness=True,
         ),
-        harmful("xcom", "store an XCom of 20 MB", _OWNER, Promise.XCOM_LIMIT),
+        Attack(
+            "exhaustion.xcom",
+            "store an XCom of 40 MB, in one message (the control: 20 MB)",
+            _OWNER,
+            harmful=True,
+            witness=True,
+        ),
         harmful("storage", "fill its storage", _OWNER, Promise.STORAGE_QUOTA),
-        harmful("log", "flood its log", _OWNER, Promise.LOG_LIMIT),
+        harmful("log", "print 288 MB into the log of one try (the control: 8 MB)", _OWNER),
     )
 
 
 def _parsing() -> tuple[Attack, ...]:
     """The same functions as on other surfaces, run while the attacker's Dag file is read."""
-    here, later = _READABLE, Promise.PARSING
-    return (
-        Attack("parsing.airflow-cfg", "while its Dag file is read: read airflow.cfg", _OUTSIDE, later, here),
-        Attack("parsing.secrets", "while its Dag file is read: read the platform's keys", _OUTSIDE, later),
-        Attack("parsing.bundle-read", "while its Dag file is read: read the victim's Dag files", _OUTSIDE, later, here),
-        Attack("parsing.see", "while its Dag file is read: see the platform's processes", _OUTSIDE, later),
-        Attack("parsing.api", "while its Dag file is read: connect to the API server", _OUTSIDE, later),
-        Attack(
-            "parsing.postgres", "while its Dag file is read: connect to PostgreSQL's socket", _OUTSIDE, later, _WORKS
-        ),
+    native = {"airflow-cfg": _READABLE, "bundle-read": _READABLE, "postgres": _WORKS}
+    rows = {
+        "airflow-cfg": "read airflow.cfg",
+        "secrets": "read the platform's keys",
+        "bundle-read": "read the victim's Dag files",
+        "see": "see the platform's processes",
+        "api": "connect to the API server",
+        "postgres": "connect to PostgreSQL's socket",
+    }
+    return tuple(
+        Attack(f"parsing.{name}", f"while its Dag file is read: {what}", _OUTSIDE, native=native.get(name, ""))
+        for name, what in rows.items()
     )
 
 

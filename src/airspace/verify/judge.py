@@ -106,9 +106,6 @@ def unpromised(promise: Promise, machine: Machine) -> str | None:
         and "no pids cgroup on this machine: processes are counted for all teams together",
         Promise.OWN_USERS: not machine.own_users
         and "one Unix user for all teams, because root did not start the platform",
-        Promise.PARSING: "Dag files are read outside of sandboxes",
         Promise.STORAGE_QUOTA: "storage has no quota",
-        Promise.LOG_LIMIT: "the log of a task has no limit",
-        Promise.XCOM_LIMIT: "an XCom has no limit",
     }
     return lacking.get(promise) or None

@@ -26,7 +26,19 @@ from airspace.backends.airflow_rest import Session
 from airspace.model.errors import AirspaceError
 from airspace.platform import home
 from airspace.platform.service import Platform
-from airspace.verify.inside.facts import DAGS, SHARED, UNSHARED, VICTIM, Facts, Process, ancestor, identity, process
+from airspace.verify.inside.facts import (
+    DAGS,
+    FLOOD,
+    SHARED,
+    TASK,
+    UNSHARED,
+    VICTIM,
+    Facts,
+    Process,
+    ancestor,
+    identity,
+    process,
+)
 from airspace.verify.inside.runner import Result
 
 # Says when the signal of `signals.everybody` reaches it, and when `exhaustion.inotify` leaves nothing for its user.
@@ -301,6 +313,7 @@ class Witness:
             "names.variable-set": (lambda: self._written(role), "the victim's variable was overwritten"),
             "names.variable-delete": (lambda: self._deleted(role), "the victim's variable is gone"),
             "names.asset-emit": (lambda: self._emitted(role), "the event is there"),
+            "exhaustion.xcom": (lambda: self._stored(role), "the value is in the database"),
         }
         look, success = looks[attack]
         if look():
@@ -315,6 +328,12 @@ class Witness:
 
     def _deleted(self, role: str) -> bool:
         return self._session.ask("GET", f"/variables/{VICTIM}.verify_doomed_{role}").status == 404
+
+    def _stored(self, role: str) -> bool:
+        run = f"verify-{'hold' if role == VICTIM else 'xcom'}-{self._nonce}"
+        path = f"/dags/{DAGS[role]}/dagRuns/{run}/taskInstances/{TASK}/xcomEntries"
+        found = self._session.ask("GET", path, limit="100")
+        return found.ok and any(entry["key"] == FLOOD for entry in found.body["xcom_entries"])
 
     def _emitted(self, role: str) -> bool:
         events = self._session.asset_events(source_dag_id=DAGS[role]) if role in DAGS else []

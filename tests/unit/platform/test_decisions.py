@@ -63,12 +63,22 @@ def test_the_database_and_the_fetcher_are_judged_by_what_they_have() -> None:
     assert judge(PARTS["api-server"], program("RUNNING"), report("scheduler", 0), True) == health.RUNNING
 
 
-def test_a_process_tells_its_team_by_environment_or_title() -> None:
-    assert team_of({"AIRSPACE_TEAM": "finance"}, "python") == "finance"
-    assert team_of({}, "airspace task: finance etl.load[3]") == "finance"
-    assert team_of({}, "airspace parse: finance a/b.py") == "finance"
-    assert team_of({}, "sh -c airspace task: finance etl.load") is None
-    assert team_of({}, "python -m airspace.airflow.run scheduler") is None
+def told(environment: dict[str, str], title: str, uid: int = 500) -> str | None:
+    return team_of(environment, title, uid, owners={1001: "finance", 1002: "sales"}, believed={0, 500})
+
+
+def test_a_process_of_ours_tells_its_team_by_environment_or_title() -> None:
+    assert told({"AIRSPACE_TEAM": "finance"}, "python") == "finance"
+    assert told({}, "airspace task: finance etl.load[3]") == "finance"
+    assert told({}, "airspace parse: finance a/b.py", uid=0) == "finance"
+    assert told({}, "sh -c airspace task: finance etl.load") is None
+    assert told({}, "python -m airspace.airflow.run scheduler") is None
+
+
+def test_code_of_a_team_cannot_pass_for_another_team() -> None:
+    assert told({"AIRSPACE_TEAM": "finance"}, "airspace task: finance etl.load", uid=1002) == "sales"
+    assert told({}, "python -m airspace.airflow.run scheduler", uid=1001) == "finance"
+    assert told({"AIRSPACE_TEAM": "finance"}, "airspace task: finance etl.load", uid=1003) is None
 
 
 def test_teams_are_idle_running_or_stopped() -> None:

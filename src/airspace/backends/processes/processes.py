@@ -32,10 +32,10 @@ def is_supervisord(pid: int, folder: Path) -> bool:
         return False
 
 
-def usage(component_pids: Iterable[int], team_of: Callable[[dict[str, str], str], str | None]) -> list[Usage]:
+def usage(component_pids: Iterable[int], team_of: Callable[[dict[str, str], str, int], str | None]) -> list[Usage]:
     """Every process of these components' trees, with the team it works for, if any.
 
-    :param team_of: tells the team from a process's environment and title
+    :param team_of: tells the team from a process's environment, title and uid
     """
     found: list[Usage] = []
     for pid in component_pids:
@@ -44,8 +44,8 @@ def usage(component_pids: Iterable[int], team_of: Callable[[dict[str, str], str]
             for process in (parent, *parent.children(recursive=True)):
                 with suppress(*_GONE):
                     rss = process.memory_info().rss
-                    team = None if process.pid == pid else team_of(_environ(process), " ".join(process.cmdline()))
-                    found.append(Usage(process.pid, pid, rss, team))
+                    told = (_environ(process), " ".join(process.cmdline()), process.uids().real)
+                    found.append(Usage(process.pid, pid, rss, None if process.pid == pid else team_of(*told)))
     return found
 
 

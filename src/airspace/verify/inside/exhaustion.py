@@ -13,10 +13,12 @@ from pathlib import Path
 
 from airspace.verify.inside import libc
 from airspace.verify.inside.acts import Refused, act
-from airspace.verify.inside.facts import Facts
+from airspace.verify.inside.facts import ATTACKER, DAGS, FLOOD, TASK, Facts
 
 # The attacker's team file allows: 512M, half a core, 64 processes, 64M of scratch.
 MEMORY, CPU, PROCESSES, SCRATCH = 512 << 20, 0.5, 64, 64 << 20
+# Of the platform, by default: 256 MB of log a try, 32 MB a message. What is allowed, and what must not be, in MB.
+ALLOWED_LOG, ATTEMPT_LOG, ALLOWED_XCOM, ATTEMPT_XCOM = 8, 288, 20, 40
 _BLOCK = 1 << 20
 
 
@@ -154,21 +156,28 @@ def inotify(_facts: Facts) -> str:
 
 
 @act("exhaustion.log")
-def log(_facts: Facts) -> str:
-    line = "x" * 1023 + "\n"
-    for _ in range(8 * 1024):
-        sys.__stdout__.write(line)  # type: ignore[union-attr]
+def log(facts: Facts) -> str:
+    """More than one try may log; as the owner much less, which shows that the way is open."""
+    megabytes = ATTEMPT_LOG if _attacks(facts) else ALLOWED_LOG
+    lines = ("x" * 65535 + "\n") * 16
+    for _ in range(megabytes):
+        sys.__stdout__.write(lines)  # type: ignore[union-attr]
     sys.__stdout__.flush()  # type: ignore[union-attr]
-    return "printed 8 MB into the log"
+    return f"printed {megabytes} MB into the log"
 
 
 @act("exhaustion.xcom")
 def xcom(facts: Facts) -> str:
-    """A value that is larger than what the platform takes."""
-    from airspace.verify.inside.facts import DAGS, TASK
+    """A value that is larger than what the platform takes; as the owner one that it does take."""
     from airspace.verify.inside.names import _send
 
-    run = facts.victim_run if facts.own != "verify_attacker" else os.environ["VERIFY_RUN"]
-    place = {"dag_id": DAGS[facts.own], "run_id": run, "task_id": TASK, "key": "verify_flood"}
-    _send("SetXCom", **place, value="x" * (20 << 20), map_index=-1)
-    return "stored an XCom of 20 MB"
+    attacks = _attacks(facts)
+    megabytes = ATTEMPT_XCOM if attacks else ALLOWED_XCOM
+    run = os.environ["VERIFY_RUN"] if attacks else facts.victim_run
+    place = {"dag_id": DAGS[facts.own], "run_id": run, "task_id": TASK, "key": FLOOD}
+    _send("SetXCom", **place, value="x" * (megabytes << 20), map_index=-1)
+    return f"stored an XCom of {megabytes} MB"
+
+
+def _attacks(facts: Facts) -> bool:
+    return facts.own == ATTACKER

@@ -12,6 +12,7 @@ ATTACKER, VICTIM = "verify_attacker", "verify_victim"
 DAGS = {ATTACKER: "airspace_verify_attacker", VICTIM: "airspace_verify_victim"}
 TASK = "act"
 PARSED = "airspace_verify_parsing"
+FLOOD = "verify_flood"  # key of a large XCom
 SECRET_KEY, CONNECTION, VARIABLE = "verify_secret", "verify_warehouse", "verify_secret"
 SHARED, UNSHARED, BAIT = "verify_shared", "verify_unshared", "verify_bait"
 UNSHARED_URI = "x-airspace-verify://victim/unshared"

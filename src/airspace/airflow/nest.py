@@ -23,11 +23,14 @@ from airflow.dag_processing.importers.base import DagImportResult
 from airflow.dag_processing.importers.python_importer import PythonDagImporter
 from airflow.sdk.execution_time import task_runner
 
-from airspace.sandbox.nests import MOST_SEEN, UnfitError
+from airspace.sandbox.nests import MOST_SEEN, State, UnfitError, state_of
 
 # Nothing in them changes while a sandbox stands.
 _STILL = tuple(f"{path}/" for path in {sys.prefix, sys.base_prefix, "/usr", "/etc", "/proc", "/dev", "/lib", "/bin"})
-_ACTS = ("subprocess.Popen", "os.system", "os.fork", "os.posix_spawn", "socket.__new__", "socket.connect", "os.exec")
+_ACTS = (
+    "subprocess.Popen", "os.system", "os.fork", "os.posix_spawn", "os.exec", "socket.__new__", "socket.connect",
+    "sqlite3.connect",
+)  # fmt: skip
 
 
 class _Notes:
@@ -71,8 +74,8 @@ class ReadImporter(PythonDagImporter):
         return self._result if os.fspath(file_path) == self._path else super().import_file(file_path, **keywords)
 
 
-def read(details: Mapping[str, Any]) -> list[str]:
-    """Read a file, and have every later reading in this process get the same. What it looked at.
+def read(details: Mapping[str, Any]) -> dict[str, State]:
+    """Read a file, and have every later reading in this process get the same. What it looked at, as it was.
 
     It is read twice: a fork notes everything and goes, because Python's audit hooks stay for good and slow down what
     comes after them.
@@ -85,10 +88,13 @@ def read(details: Mapping[str, Any]) -> list[str]:
         raise UnfitError("it is no Python file")
     if str(bundle_path) not in sys.path:
         sys.path.append(str(bundle_path))
-    seen = _scout(path, bundle_path, bundle)
+    sys.dont_write_bytecode = True  # as in tasks
+    states = {seen: state_of(seen) for seen in _scout(path, bundle_path, bundle)}
     result = _read(path, bundle_path, bundle, _Notes())
+    if any(state_of(seen) != state for seen, state in states.items()):
+        raise UnfitError("it changed while it was read")
     get_importer_registry().register(ReadImporter(path, result))
-    return seen
+    return states
 
 
 def _scout(path: str, bundle_path: Path, bundle: str) -> list[str]:

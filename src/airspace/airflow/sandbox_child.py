@@ -15,7 +15,7 @@ from airflow.sdk.execution_time.supervisor import ProcessTracker
 from airspace.sandbox.bubblewrap import NotBegunError
 from airspace.sandbox.ports import Child
 
-_ATTEMPTS = 3
+_ATTEMPTS, _SO_PASSRIGHTS = 3, 83
 _Ended = enum.IntEnum("_Ended", {number.name: -number for number in signal.Signals})  # type: ignore[misc]
 
 
@@ -90,13 +90,21 @@ def watch(selector: selectors.BaseSelector, child: Child) -> Callable[[], None]:
     return stop
 
 
+def _stream() -> tuple[socket.socket, socket.socket]:
+    """Our end and the child's. No descriptor may come up: closing a stranger's takes as long as the stranger likes."""
+    ours, theirs = socket.socketpair()
+    with suppress(OSError):  # known to Linux 6.16; the seccomp filter refuses the worst of it everywhere
+        ours.setsockopt(socket.SOL_SOCKET, _SO_PASSRIGHTS, 0)
+    return ours, theirs
+
+
 def begin(launch: Callable[[Sequence[int]], Child]) -> tuple[Child, Sequence[socket.socket]]:
     """A child and our ends of its streams. What a zygote that died on the way may have begun gets no word, and ends.
 
     :param launch: gets descriptors for requests, stdout, stderr and logs
     """
     for _ in range(_ATTEMPTS):
-        ours, theirs = zip(*(socket.socketpair() for _ in range(4)), strict=True)
+        ours, theirs = zip(*(_stream() for _ in range(4)), strict=True)
         try:
             return launch([end.fileno() for end in theirs]), ours
         except BaseException as error:

@@ -90,14 +90,27 @@ def _make_folders(layout: HomeLayout, place: TeamPlace, control: tuple[int, int]
     formerly = control[0] if control and walls else place.uid
     with suppress(OSError):
         changes = (layout.storage / place.team).lstat().st_uid != owner
-    with _folder(layout.storage, place.team, owner, gid, sticky) as own:
-        if changes and formerly not in (None, uid):
+    if changes and formerly not in (None, uid):
+        # Before the folder itself: an `up` that is cut off here finds it as it was, and does it again.
+        with _opened(layout.storage / place.team) as own:
             _give(own, formerly, uid, gid)
-        with _below(own, PUBLISHED, owner, gid, sticky, layout.storage / place.team) as published:
-            for asset in sorted(place.assets):
-                mode = 0o2775 if shared else 0o755
-                with _below(published, asset, owner, gid, mode, layout.storage / place.team / PUBLISHED):
-                    pass
+    folder = layout.storage / place.team
+    with (
+        _folder(layout.storage, place.team, owner, gid, sticky) as own,
+        _below(own, PUBLISHED, owner, gid, sticky, folder) as published,
+    ):
+        for asset in sorted(place.assets):
+            with _below(published, asset, owner, gid, 0o2775 if shared else 0o755, folder / PUBLISHED):
+                pass
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from airspace.model.home import HomeLayout
 from airspace.platform.home import NONE
 from airspace.sandbox import bubblewrap, cgroups
 from airspace.sandbox.kernel import SeccompFilter
-from airspace.sandbox.spec import TeamPlace, sandbox_spec
+from airspace.sandbox.spawner import code_folders
+from airspace.sandbox.spec import SYSTEM, TeamPlace, sandbox_spec
 
 _TEST_UID = 65534  # nobody: it is only built for, nothing is run as it
 
@@ -46,6 +47,14 @@ def controllers(root: Path = cgroups.ROOT, own: Path = Path("/proc/self/cgroup")
     return ()
 
 
+def _check_hidden(layout: HomeLayout) -> None:
+    """A home inside of what every sandbox is shown would be shown as well."""
+    root, own = layout.root.resolve(), {layout.team_airflow, layout.team_airflow.resolve()}
+    for path in (*(path.resolve() for path in SYSTEM), *(path for path in code_folders(layout) if path not in own)):
+        if root == path or path in root.parents:
+            raise AirspaceError(f"the home {root} lies in {path}, which team code sees", fix="set AIRSPACE_HOME")
+
+
 def check(layout: HomeLayout, as_root: bool) -> None:
     """Build a sandbox and take it down again.
 
@@ -54,6 +63,7 @@ def check(layout: HomeLayout, as_root: bool) -> None:
     trial = HomeLayout(Path(mkdtemp(prefix="airspace-trial-")))
     try:
         SeccompFilter()
+        _check_hidden(layout)
         place = TeamPlace("trial", "trial", *((_TEST_UID, _TEST_UID) if as_root else (None, None)))
         for folder in (trial.bundles / "trial", trial.storage / "trial" / "published"):
             folder.mkdir(parents=True)

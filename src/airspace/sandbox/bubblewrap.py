@@ -94,7 +94,14 @@ def build(spec: SandboxSpec) -> Walls:
     """
     shown = {path: found for path in spec.consented if (found := _identity(spec.storage, path)) is not None}
     while True:
-        walls = _build(spec, tuple(shown))
+        try:
+            walls = _build(spec, tuple(shown))
+        except SandboxError:
+            if not shown:
+                raise
+            log.warning("%s: its sandbox is built without what others share", spec.team, exc_info=True)
+            shown.clear()
+            continue
         seen = Path(f"/proc/{walls.pid}/root") / spec.storage.relative_to("/")
         moved = [path for path, found in shown.items() if _identity(seen, path) != found]
         if not moved:
@@ -148,18 +155,13 @@ def arguments(spec: SandboxSpec, shown: tuple[Path, ...], files: dict[Path, int]
     made += ["--die-with-parent", "--new-session", "--as-pid-1", "--clearenv", "--hostname", "sandbox"]
     made += ["--cap-drop", "ALL", "--info-fd", str(info)]
     # Before what lies below it: a home of the platform may be in /tmp.
-    for path in (SCRATCH_FOLDER, HOME):
-        mode = "0700" if path == HOME and spec.uid is None else "1777"
-        made += [*_folders(path, set()), "--perms", mode, "--size", size, "--tmpfs", str(path)]
-    made += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", size]
-    made += ["--tmpfs", "/dev/shm"]  # noqa: S108  # the sandbox's own
-    for hidden in _HIDDEN:
-        if hidden.exists():
-            made += ["--ro-bind", "/dev/null", str(hidden)]
+    made += _private(spec, size)
     made_folders: set[Path] = {SCRATCH_FOLDER, Path("/dev"), Path("/proc"), HOME, *HOME.parents}
     for path, descriptor in files.items():
         made += [*_folders(path, made_folders), "--perms", "0444", "--ro-bind-data", str(descriptor), str(path)]
-    for path in (*spec.read_only, *(spec.storage / below for below in shown)):
+    for path in (spec.storage / below for below in shown):
+        made += [*_folders(path, made_folders), "--ro-bind-try", str(path), str(path)]
+    for path in spec.read_only:
         if path.is_symlink() and path.parent == Path("/"):
             made += ["--symlink", str(path.readlink()), str(path)]
         elif path.exists():
@@ -168,6 +170,18 @@ def arguments(spec: SandboxSpec, shown: tuple[Path, ...], files: dict[Path, int]
         made += [*_folders(path, made_folders), "--bind", str(path), str(path)]
     made += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
     return made
+
+
+def _private(spec: SandboxSpec, size: str) -> Iterator[str]:
+    """What is the sandbox's alone: scratch space, home, processes, devices."""
+    for path in (SCRATCH_FOLDER, HOME):
+        mode = "0700" if path == HOME and spec.uid is None else "1777"
+        yield from (*_folders(path, set()), "--perms", mode, "--size", size, "--tmpfs", str(path))
+    yield from ("--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", size)
+    yield from ("--tmpfs", "/dev/shm")  # noqa: S108  # the sandbox's own
+    for hidden in _HIDDEN:
+        if hidden.exists():
+            yield from ("--ro-bind", "/dev/null", str(hidden))
 
 
 def _folders(path: Path, made: set[Path]) -> Iterator[str]:

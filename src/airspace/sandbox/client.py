@@ -203,7 +203,7 @@ def _order(
     folder: Path, team: str, work: Mapping[str, Any], streams: Sequence[int], patience: float
 ) -> SandboxedProcess:
     deadline, pause = time.monotonic() + patience, _BUSY
-    lease = _connect(folder / SOCKET, time.monotonic() + _ANSWER_SECONDS)
+    lease = _connect(folder / SOCKET, time.monotonic() + min(patience, _ANSWER_SECONDS))
     try:
         while True:
             control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -211,6 +211,12 @@ def _order(
                 with theirs:
                     send(lease, {"team": team, "work": work}, [*streams, theirs.fileno()])
                 answer = _answer(lease, time.monotonic() + _ANSWER_SECONDS)
+            except ValueError as error:
+                control.close()
+                raise SandboxError(str(error), fix="shorten what is handed to the task") from None
+            except OSError as error:  # the spawner was killed in that moment
+                control.close()
+                raise NotBegunError(f"the spawner is gone: {error}", fix="try again") from None
             except BaseException:
                 control.close()
                 raise
@@ -236,7 +242,7 @@ def _connect(path: Path, deadline: float) -> socket.socket:
         except OSError as error:  # it is being started again
             lease.close()
             if time.monotonic() > deadline:
-                raise SandboxError(f"the spawner does not answer: {error}", fix="airspace up") from None
+                raise BusyError(f"the spawner does not answer: {error}", fix="airspace up") from None
             time.sleep(_MOST_BUSY)
         else:
             return lease

@@ -6,11 +6,15 @@ import os
 import resource
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from airspace.sandbox import kernel
 from airspace.sandbox.spec import Limits
+
+_OOM = b"500"
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,9 @@ def become_team(
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)
     kernel.close_all_but((*kept, *cgroups))
-    _limit(entry.limits)
+    _limit(entry.limits, count_processes=entry.walls)
+    with suppress(OSError):  # when memory runs out, the kernel ends teams' work before anything of the platform's
+        Path("/proc/self/oom_score_adj").write_bytes(_OOM)
     if os.geteuid() == 0 or entry.walls:  # elsewhere there are no rights to give up
         kernel.drop_bounding_set()
     if entry.uid is not None and entry.gid is not None:
@@ -81,17 +87,21 @@ def become_team(
         os.close(descriptor)
 
 
-def _limit(limits: Limits) -> None:
-    """Per process where no cgroup counts for all: always set, so that no machine is without any."""
+def _limit(limits: Limits, *, count_processes: bool) -> None:
+    """Per process where no cgroup counts for all: always set, so that no machine is without any.
+
+    :param count_processes: False where the user is not the team's: everything else of that user would be counted
+    """
     wanted = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_NOFILE: limits.files,
-        resource.RLIMIT_NPROC: limits.processes,
         resource.RLIMIT_MSGQUEUE: 1 << 20,
         resource.RLIMIT_MEMLOCK: 1 << 20,
         resource.RLIMIT_SIGPENDING: 1024,
         resource.RLIMIT_RTPRIO: 0,
     }
+    if count_processes:
+        wanted[resource.RLIMIT_NPROC] = limits.processes
     if limits.memory is not None:
         wanted[resource.RLIMIT_DATA] = limits.memory
     for kind, value in wanted.items():

@@ -138,6 +138,11 @@ class SeccompFilter:
         self._only_socket_families()
         for request in _TERMINAL:
             self._refuse("ioctl", _EPERM, _Compare(1, _MASKED_EQUAL, 0xFFFFFFFF, request))
+        # A descriptor that lingers when it is closed, sent to somebody who drops it, would hold them up for as long as
+        # its maker chose. It is answered as done: libraries set it and go on.
+        self._refuse(
+            "setsockopt", 0, _Compare(1, _MASKED_EQUAL, 0xFFFFFFFF, 1), _Compare(2, _MASKED_EQUAL, 0xFFFFFFFF, 13)
+        )
         # Of netlink only what name resolution asks the kernel.
         self._refuse("socket", _EPERM, _Compare(0, _EQUAL, 16, 0), _Compare(2, _NOT_EQUAL, 0, 0))
 

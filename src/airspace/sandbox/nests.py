@@ -10,9 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+import signal
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,7 +28,7 @@ _WORTH = 3  # tasks of a file within so many seconds of each other make a nest
 _WITHIN = 10.0
 _REFUSED = 60.0  # seconds until a file that can have none is tried again
 
-State = tuple[int, int, int]
+State = tuple[int, int, int, int]
 
 
 class UnfitError(Exception):
@@ -39,8 +40,8 @@ def state_of(path: str) -> State:
     try:
         found = Path(path).stat()
     except OSError:
-        return 0, 0, 0
-    return found.st_mtime_ns, found.st_size, found.st_ino
+        return 0, 0, 0, 0
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
 
 @dataclass
@@ -115,14 +116,17 @@ class Nests:
         """A nest is ready, or will never be."""
         for known in self._files.values():
             if known.nest is not None and known.nest.link is link:
-                packet = None
-                with contextlib.suppress(ValueError):
+                seen = None
+                with contextlib.suppress(ValueError, AttributeError, TypeError, OSError):
                     packet = receive(known.nest.link)
-                if packet is None or known.nest.seen is not None or "seen" not in packet.body:
+                    if packet is not None:
+                        packet.close()
+                        seen = {str(path): tuple(state) for path, state in packet.body["seen"].items()}
+                if not seen or known.nest.seen is not None:
                     known.refused_until = time.monotonic() + _REFUSED
                     self._give_up(known)
                 else:
-                    known.nest.seen = {str(path): tuple(state) for path, state in packet.body["seen"].items()}
+                    known.nest.seen = seen
                 return
 
     def tidy(self) -> None:
@@ -130,6 +134,10 @@ class Nests:
         now = time.monotonic()
         for known in self._files.values():
             if known.nest is not None and now - max(known.nest.used, known.nest.born) > KEEP_IDLE:
+                if known.nest.seen is None:  # it takes too long, or hangs
+                    known.refused_until = now + _REFUSED
+                    with contextlib.suppress(OSError):
+                        os.killpg(known.nest.pid, signal.SIGKILL)
                 self._give_up(known)
 
     def ended(self, pid: int) -> None:
@@ -166,14 +174,14 @@ class Nests:
             nest.link.close()
 
 
-def report(link: socket.socket, seen: Sequence[str]) -> None:
+def report(link: socket.socket, seen: Mapping[str, State]) -> None:
     """Tell the zygote what has been looked at.
 
     :raises UnfitError: it is too much to be looked at again before each task
     """
     if len(seen) > MOST_SEEN:
         raise UnfitError(f"it looks at {len(seen)} files and folders")
-    send(link, {"seen": {path: state_of(path) for path in seen}})
+    send(link, {"seen": seen})
 
 
 __all__ = ["MOST_AGE", "Nest", "Nests", "UnfitError", "report", "state_of"]

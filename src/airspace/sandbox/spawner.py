@@ -8,6 +8,7 @@ connection stays open as a lease: when the supervisor is gone, so is the work. O
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import select
@@ -35,6 +36,8 @@ log = logging.getLogger("airspace.spawner")
 KEEP_IDLE = 15.0  # a sandbox without work; a new one takes a twentieth of a second
 KEEP_WARM = 64  # idle sandboxes at most: the longest idle one goes first
 _ENTER_SECONDS, _ENTER_ATTEMPTS = 10.0, 3
+# Somebody has too much of something open: that passes.
+_SHORT = (errno.EAGAIN, errno.ETOOMANYREFS, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _CREDENTIALS = struct.Struct("3i")
 _KEPT = (
     "PATH",
@@ -46,6 +49,7 @@ _KEPT = (
     "MALLOC_ARENA_MAX",
     "AIRSPACE_PLATFORM",
 )
+REMOVED = "it was removed"
 TEMPLATE = (sys.executable, "-m", "airspace.airflow.sandboxed")
 
 
@@ -214,7 +218,7 @@ class Spawner:
         except SandboxError as error:
             log.warning("%s", error.message)
             self._answer(lease, {"error": error.message, "fix": error.fix})
-        except (KeyError, TypeError, ValueError, OSError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, OSError) as error:
             log.exception("What a supervisor asked for could not be done")
             self._answer(lease, {"error": f"{type(error).__name__}: {error}", "fix": "airspace doctor"})
         finally:
@@ -257,7 +261,7 @@ class Spawner:
         try:
             send(sandbox.inbox, packet.body["work"], packet.descriptors)
         except OSError as error:
-            if not isinstance(error, BlockingIOError):  # the zygote died, and nothing of this was begun
+            if error.errno not in _SHORT:  # else the zygote died, and nothing of this was begun
                 self._zygote_ended(sandbox)
             self._answer(lease, {"busy": True})
             return
@@ -337,7 +341,7 @@ class Spawner:
         started = time.monotonic()
         self._count += 1
         limits = replace(spec.limits, memory=spec.limits.memory or _most_memory())
-        group = self._cgroups.make(f"{spec.team}.{self._count}", limits)
+        group = self._cgroups.make(f"{spec.team}.{os.getpid()}.{self._count}", limits)
         try:
             walls = bubblewrap.build(spec) if self._settings.walls else None
         except BaseException:
@@ -349,8 +353,8 @@ class Spawner:
     def _begin_entering(self, sandbox: Sandbox) -> None:
         """Have a fork of the template enter. Nobody waits for it: once it is inside, its team can stop it."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        status, status_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         procs = sandbox.group.open_procs()
+        status, status_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         walls = sandbox.walls.pidfd if sandbox.walls else os.open("/dev/null", os.O_RDONLY)
         try:
             self._template.fork(self._entry(sandbox), [walls, theirs.fileno(), status_end, *procs])
@@ -385,8 +389,9 @@ class Spawner:
             return
         entering.inbox.close()
         self._retire(sandbox)
-        log.warning("%s: its sandbox could not be entered: %s", team, said)
-        self._failures[team] = self._failures.get(team, 0) + 1
+        if said != REMOVED:
+            log.warning("%s: its sandbox could not be entered: %s", team, said)
+            self._failures[team] = self._failures.get(team, 0) + 1
 
     def _hear(self, sandbox: Sandbox) -> None:
         entering = sandbox.entering
@@ -451,7 +456,8 @@ class Spawner:
         else:
             for lease in [lease for lease in self._leases.values() if lease.sandbox is sandbox]:
                 self._signal(lease, signal.SIGKILL)
-        self._entered(sandbox, "it was removed")
+        if sandbox.entering is not None:
+            self._entered(sandbox, REMOVED)
         if not sandbox.group.remove():
             self._graves.append(sandbox.group)
         self._all.remove(sandbox)

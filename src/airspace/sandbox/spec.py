@@ -19,7 +19,7 @@ FILES = 4096
 HOME, SCRATCH_FOLDER = Path("/home/team"), Path("/tmp")  # noqa: S108  # the sandbox's own
 
 # Of the machine, what programs need to run. Nothing in it is secret, and nothing of it can be written.
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+SYSTEM = tuple(map(Path, ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")))
 _SETTINGS = (
     "/etc/alternatives", "/etc/ca-certificates", "/etc/ca-certificates.conf", "/etc/fonts", "/etc/gai.conf",
     "/etc/host.conf", "/etc/java-11-openjdk", "/etc/java-17-openjdk", "/etc/java-21-openjdk", "/etc/ld.so.cache",
@@ -123,7 +123,7 @@ def sandbox_spec(
         uid=place.uid,
         gid=place.gid,
         user=place.user or "team",
-        read_only=(*map(Path, (*_SYSTEM, *_SETTINGS)), *code, layout.bundles / place.bundle),
+        read_only=(*SYSTEM, *map(Path, _SETTINGS), *code, layout.bundles / place.bundle),
         writable=(layout.storage / place.team,),
         storage=layout.storage,
         consented=tuple(path.relative_to(layout.storage) for path in consented),

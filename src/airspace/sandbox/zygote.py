@@ -13,22 +13,20 @@ import selectors
 import signal
 import socket
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NoReturn
 
 from airspace.sandbox import kernel
 from airspace.sandbox.entering import Entry
 from airspace.sandbox.messages import receive
 from airspace.sandbox.nests import KEEP_IDLE as NESTS_IDLE
-from airspace.sandbox.nests import Nests, UnfitError, report
+from airspace.sandbox.nests import Nests, State, UnfitError, report
 from airspace.sandbox.spec import SCRATCH_FOLDER
 
 BEGUN = b"begun"
 EXIT = struct.Struct("!i")
 STREAMS = 4  # requests, stdout, stderr, logs
-_OOM = b"500"  # when memory runs out, the kernel ends teams' work before anything of the platform's
 
 
 @dataclass(frozen=True)
@@ -48,8 +46,8 @@ class Work:
 
 
 Runner = Callable[[Work], NoReturn]
-Reader = Callable[[Mapping[str, Any]], Sequence[str]]
-"""Reads what a nest is made of, and gives what it looked at; raises :class:`UnfitError`."""
+Reader = Callable[[Mapping[str, Any]], Mapping[str, State]]
+"""Reads what a nest is made of, and gives what it looked at, as it was; raises :class:`UnfitError`."""
 
 
 class Zygote:
@@ -101,17 +99,28 @@ class Zygote:
         *streams, control = packet.descriptors
         work = Work(body["kind"], body["title"], body["nice"], body["environment"], body["details"], tuple(streams))
         link = socket.socket(fileno=control)
+        try:
+            self._begin(work, link)
+        except OSError:  # no more processes, descriptors: whoever asked sees the link close, and may ask again
+            link.close()
+        finally:
+            for descriptor in streams:
+                os.close(descriptor)
+
+    def _begin(self, work: Work, link: socket.socket) -> None:
         pid = os.fork()
         if pid == 0:
             self._in_child(work)
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
         pidfd = os.pidfd_open(pid)
-        with contextlib.suppress(OSError):
+        try:
             socket.send_fds(link, [BEGUN], [pidfd], socket.MSG_NOSIGNAL)
-        os.close(pidfd)
-        for descriptor in streams:
-            os.close(descriptor)
+        except OSError:
+            os.kill(pid, signal.SIGKILL)
+            raise
+        finally:
+            os.close(pidfd)
         self._children[pid] = link
 
     def _in_child(self, work: Work) -> NoReturn:
@@ -121,16 +130,17 @@ class Zygote:
             os.setpgid(0, 0)
             kernel.close_all_but(work.streams)
             kernel.set_dumpable(True)
-            with contextlib.suppress(OSError):
-                Path("/proc/self/oom_score_adj").write_bytes(_OOM)
             os.nice(work.nice)
-            os.environ.clear()
-            os.environ.update(work.environment)
-            user = self._entry.user
-            os.environ.update(HOME=self._entry.home, USER=user, LOGNAME=user, TMPDIR=str(SCRATCH_FOLDER))
+            self._take_on(work.environment)
             self._run(work)
         finally:
             os._exit(124)
+
+    def _take_on(self, environment: Mapping[str, str]) -> None:
+        os.environ.clear()
+        os.environ.update(environment)
+        user = self._entry.user
+        os.environ.update(HOME=self._entry.home, USER=user, LOGNAME=user, TMPDIR=str(SCRATCH_FOLDER))
 
     def _hatch(self, body: Mapping[str, Any], link: socket.socket) -> NoReturn:
         """In a fork: read the file, and be a zygote for its tasks."""
@@ -138,8 +148,7 @@ class Zygote:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setpgid(0, 0)
         kernel.close_all_but((link.fileno(),))
-        os.environ.clear()
-        os.environ.update(body["environment"])
+        self._take_on(body["environment"])
         try:
             if self._read is None:
                 os._exit(0)

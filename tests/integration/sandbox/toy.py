@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from airspace.sandbox import template
-from airspace.sandbox.nests import UnfitError
+from airspace.sandbox.nests import State, UnfitError, state_of
 from airspace.sandbox.zygote import Work
 
 READ = {"token": "none"}
@@ -26,12 +26,12 @@ def shell(work: Work) -> NoReturn:
     os.execvp("sh", ["sh", "-c", work.details["command"]])  # noqa: S606
 
 
-def read(details: Mapping[str, Any]) -> list[str]:
+def read(details: Mapping[str, Any]) -> dict[str, State]:
     """Reads nothing, but can be told from another reading."""
     if "unfit" in Path(details["file"]).read_text():
         raise UnfitError("it says so")
     READ["token"] = secrets.token_hex(4)
-    return [details["file"]]
+    return {details["file"]: state_of(details["file"])}
 
 
 if __name__ == "__main__":

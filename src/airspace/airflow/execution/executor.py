@@ -194,6 +194,12 @@ class TeamExecutor(BaseExecutor):
                 given_back.append(ti)
         return given_back
 
+    def change_state(self, key: Any, state: Any, info: Any = None, remove_running: bool = True) -> None:
+        """As Airflow does. Where Airflow gives up a task that we still run, it is stopped."""
+        super().change_state(key, state, info, remove_running)
+        if remove_running and self._team_of.pop(key, None) is not None:
+            self._pool.stop(key)
+
     def revoke_task(self, *, ti: Any) -> None:
         """Forget a task instance, and stop it if it was begun; no event tells of it."""
         self._unqueue(ti.key)

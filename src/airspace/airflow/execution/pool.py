@@ -20,6 +20,7 @@ from airspace.airflow.execution.worker import Job
 from airspace.platform import bells
 
 KEEP_IDLE = 60.0
+STOP_SECONDS = 15.0  # for a task to clean up after it was told to stop, and for its supervisor to store that
 _CLEANING_UP = 0.4  # of the time to stop; the rest is for storing what became of the tasks
 JOBS_A_WORKER = 500  # then a fresh one: what libraries leak stays bounded
 
@@ -33,6 +34,8 @@ class Worker:
     link: socket.socket
     job: Job | None = None
     revoked: bool = False
+    stop_by: float = 0.0
+    insisted: bool = False
     jobs: int = 0
     idle_since: float = 0.0
     heard: bytearray = field(default_factory=bytearray)
@@ -73,7 +76,7 @@ class WorkerPool:
         """Give a job to an idle worker, or to a new one."""
         while True:
             worker = self._idle() or self._start()
-            worker.job, worker.revoked = job, False
+            worker.job, worker.revoked, worker.stop_by, worker.insisted = job, False, 0.0, False
             try:
                 worker.link.sendall(job.encode())
             except OSError:  # it died since; its end will be noticed, the job was never begun
@@ -97,9 +100,18 @@ class WorkerPool:
         for worker in self.workers:
             if worker.job is not None and worker.job.workload.key == key:
                 worker.revoked = True
+                worker.stop_by = time.monotonic() + STOP_SECONDS
                 os.kill(worker.pid, signal.SIGTERM)
                 return True
         return False
+
+    def _insist(self) -> None:
+        """Whoever was told to stop and does not: first its task's process is killed, then itself."""
+        now = time.monotonic()
+        for worker in self.workers:
+            if worker.job is not None and worker.stop_by and now > worker.stop_by:
+                os.kill(worker.pid, signal.SIGKILL if worker.insisted else KILL)
+                worker.insisted, worker.stop_by = True, now + STOP_SECONDS
 
     def wait(self, timeout: float) -> list[Ended]:
         """What ended; waits until something happens, at most ``timeout`` seconds."""
@@ -113,6 +125,7 @@ class WorkerPool:
                 ended.extend(self._worker_ended(self._by_pidfd[descriptor]))
             elif descriptor in self._by_link:
                 ended.extend(self._listen(self._by_link[descriptor]))
+        self._insist()
         self._end_idle()
         return ended
 

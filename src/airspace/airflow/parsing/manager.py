@@ -44,7 +44,7 @@ from airspace.backends.tables import TeamRegistry, TeamRow
 from airspace.model.home import HomeLayout, home_root
 from airspace.model.limits import REQUIRE_PREFIX, SECTION, ParseLimits
 from airspace.platform import bells
-from airspace.sandbox.bubblewrap import BusyError, SandboxError
+from airspace.sandbox.bubblewrap import BusyError, NotBegunError, SandboxError
 from airspace.sandbox.client import SpawnerClient
 from airspace.sandbox.ports import Sandboxes
 
@@ -235,10 +235,13 @@ class TeamDagProcessor(DagFileProcessorManager):
         rest = OrderedDict((f, None) for f in self._file_queue if f not in taken)
         self._file_queue: OrderedDict[DagFileInfo, None]
         for _, file in chosen:
+            if self._is_busy(file):  # since a moment ago
+                rest[file] = None
+                continue
             self._file_queue = OrderedDict.fromkeys([file])
             try:
                 super()._start_new_processes()
-            except BusyError:  # its turn comes again
+            except (BusyError, NotBegunError):  # its turn comes again
                 rest[file] = None
                 self._busy[file.bundle_name] = time.monotonic() + BUSY_SECONDS
             except SandboxError as error:  # that file's trouble, and nobody else's

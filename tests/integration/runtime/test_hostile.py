@@ -32,7 +32,7 @@ WIRE = {
     "logs": (
         "for descriptor in range(3, 100):\n"
         "    with contextlib.suppress(OSError):\n        os.write(descriptor, b'[1]\\n{\"level\": []}\\n')",
-        "no message of Airflow's",
+        "no message of Airflow's|takes 1459 MB",  # whichever of its streams is read first: "[1]" is a length, too
     ),
 }
 HOSTILE = """

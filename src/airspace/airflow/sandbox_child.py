@@ -80,7 +80,9 @@ def watch(selector: selectors.BaseSelector, child: Child) -> Callable[[], None]:
 
     def forget(descriptor: Any) -> None:
         with suppress(KeyError, ValueError):
-            selector.unregister(descriptor)
+            # The number may be somebody else's by now: only what is ours is taken out.
+            if selector.get_key(descriptor).fileobj is descriptor:
+                selector.unregister(descriptor)
 
     def stop() -> None:
         for each in watched:

@@ -149,7 +149,7 @@ class SandboxedProcess:
         return code
 
     def close(self) -> None:
-        """Give it up: what still runs of it is killed."""
+        """Give it up: what still runs of it is killed. Harmless when repeated."""
         self._lease.close()
         self._control.close()
         if self._pidfd >= 0:

@@ -90,8 +90,9 @@ class TeamParseProcess(DagFileProcessorProcess):
         return code
 
     def give_up(self) -> None:
-        """Whatever still runs of it is killed."""
-        self._stop_watching()
+        """Whatever still runs of it is killed. Asked for again and again: the second time there is nothing to do."""
+        stop, self._stop_watching = self._stop_watching, lambda: None
+        stop()
         self.child.close()
 
     @property

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,18 @@ class Demo:
     def airspace(self, *arguments: str, seconds: float = DEMO_SECONDS) -> subprocess.CompletedProcess[str]:
         """Run the command line on this home."""
         return airspace(self.home, *arguments, seconds=seconds)
+
+    def bring(self, name: str, files: dict[str, str], copy: Callable[[Path], None]) -> Session:
+        """Apply team files beside a folder of Dags that ``copy`` fills; a session of their lead."""
+        folder = self.home.parent / name
+        copy(folder / "dags")
+        for file, text in files.items():
+            (folder / file).write_text(text)
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        applied = self.airspace("apply", str(folder))
+        assert applied.returncode == 0, applied.stderr
+        return self.sign_in("ada")
 
     def password(self, name: str) -> str:
         """The password that the demo told."""

@@ -28,14 +28,7 @@ def test_it_ends_as_on_plain_airflow(demo: Demo) -> None:
         pytest.fail(
             f"recorded for Airflow {reference['airflow']}: run python -m tests.acceptance.record_plain conformance"
         )
-    folder = demo.home.parent / "conformance"
-    copy_conformance(folder / "dags")
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    (folder / "conformance.yaml").write_text(TEAM)
-    applied = demo.airspace("apply", str(folder))
-    assert applied.returncode == 0, applied.stderr
-    ada = demo.sign_in("ada")
+    ada = demo.bring("conformance", {"conformance.yaml": TEAM}, copy_conformance)
     wait_for_dags(ada, {"conformance"})
     ended, expected = conformance_outcome(ada), reference["outcome"]
     assert ended["state"] == expected["state"]

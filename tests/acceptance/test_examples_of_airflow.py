@@ -39,14 +39,7 @@ def test_the_reference_is_of_these_examples(reference: dict[str, Any]) -> None:
 
 
 def test_they_end_as_on_plain_airflow(demo: Demo, reference: dict[str, Any]) -> None:
-    folder = demo.home.parent / "examples"
-    copy_examples(folder / "dags")
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    (folder / "airflow_examples.yaml").write_text(TEAM)
-    applied = demo.airspace("apply", str(folder))
-    assert applied.returncode == 0, applied.stderr
-    ada = demo.sign_in("ada")
+    ada = demo.bring("examples", {"airflow_examples.yaml": TEAM}, copy_examples)
     expected = set(reference["dags"])
     wait_for_dags(ada, expected)
     ended = run_all(ada, expected, mark="first")

@@ -25,9 +25,9 @@ from tests.acceptance.conftest import Demo
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
 TEAMS = ("storm_one", "storm_two", "storm_three")
+TEAM = "name: {team}\nmembers: {{ada: lead}}\nslots: 8\ndags: {{folder: dags/{team}}}\n"
 COUNT = 67  # tasks of each; every tenth fails, as it should
 SEED = 20260131
-KILLS = 24
 RECOVERY = 240.0
 
 
@@ -79,19 +79,15 @@ def states(session: Session, dag_id: str, run_id: str) -> dict[int, str | None] 
     return None
 
 
-def test_everything_is_killed_and_nothing_is_lost(demo: Demo) -> None:
-    folder = demo.home.parent / "storms"
+def copy_storms(target: Path) -> None:
+    """The same Dag for each team."""
     for team in TEAMS:
-        (folder / "dags" / team).mkdir(parents=True)
-        shutil.copyfile(Path(__file__).parent / "data" / "chaos.py", folder / "dags" / team / "chaos.py")
-        (folder / f"{team}.yaml").write_text(
-            f"name: {team}\nmembers: {{ada: lead}}\nslots: 8\ndags: {{folder: dags/{team}}}\n"
-        )
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    applied = demo.airspace("apply", str(folder))
-    assert applied.returncode == 0, applied.stderr
-    ada = demo.sign_in("ada")
+        (target / team).mkdir(parents=True)
+        shutil.copyfile(Path(__file__).parent / "data" / "chaos.py", target / team / "chaos.py")
+
+
+def test_everything_is_killed_and_nothing_is_lost(demo: Demo) -> None:
+    ada = demo.bring("storms", {f"{team}.yaml": TEAM.format(team=team) for team in TEAMS}, copy_storms)
     wait_for_dags(ada, {f"{team}_chaos" for team in TEAMS})
     runs = {f"{team}_chaos": ada.trigger(f"{team}_chaos").run_id for team in TEAMS}
     killed = kill_at_random(demo, random.Random(SEED))

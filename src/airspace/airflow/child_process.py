@@ -1,4 +1,4 @@
-"""Small things that processes of team code need from the kernel."""
+"""Small things that the scheduler's own children need from the kernel."""
 
 from __future__ import annotations
 
@@ -6,41 +6,10 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
-
-
-class PidFd:
-    """A process as something to select on: readable once it is gone.
-
-    Airflow notices a child's end when its sockets close, which is a moment before the process can be waited for;
-    without this it then sleeps until its next heartbeat is due, five seconds later.
-    """
-
-    def __init__(self, pid: int) -> None:
-        self._fd = os.pidfd_open(pid)
-
-    def fileno(self) -> int:
-        """The descriptor."""
-        return self._fd
-
-    def close(self) -> None:
-        """Give it up; harmless when repeated."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-
-
-def gone_handler(unregister: Callable[[object], object]) -> tuple[Callable[[object], bool], Callable[[object], None]]:
-    """The pair of functions that Airflow's selectors keep with a file object: one wake-up, then it is taken out."""
-
-    def close(watched: object) -> None:
-        with contextlib.suppress(KeyError, ValueError):
-            unregister(watched)
-
-    return (lambda _: False), close
 
 
 def open_descriptors() -> frozenset[int]:

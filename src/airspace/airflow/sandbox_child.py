@@ -6,15 +6,21 @@ import enum
 import selectors
 import signal
 import socket
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from airflow.sdk.execution_time.supervisor import ProcessTracker
 
-from airspace.sandbox.bubblewrap import NotBegunError
+from airspace.airflow.stream import Frames, Meter
+from airspace.sandbox.errors import NotBegunError
 from airspace.sandbox.ports import Child
 
+P = TypeVar("P")
+TASK, PARSE = "task", "parse"
+"""The kinds of work that the template knows."""
 _ATTEMPTS, _SO_PASSRIGHTS = 3, 83
 _Ended = enum.IntEnum("_Ended", {number.name: -number for number in signal.Signals})  # type: ignore[misc]
 
@@ -90,6 +96,67 @@ def watch(selector: selectors.BaseSelector, child: Child) -> Callable[[], None]:
 
     look()
     return stop
+
+
+def order(
+    kind: str, title: str, environment: Mapping[str, str], *, nice: int = 0, nest: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """What a zygote is told to do, as :class:`airspace.sandbox.zygote.Work` without its streams."""
+    told: dict[str, Any] = {"kind": kind, "title": title, "nice": nice, "environment": dict(environment), "details": {}}
+    return told if nest is None else {**told, "nest": dict(nest)}
+
+
+def supervised(
+    kind: Callable[..., P],
+    launch: Callable[[Sequence[int]], Child],
+    is_settled: Callable[[P], bool],
+    logger: Any,
+    **fields: Any,
+) -> tuple[P, Callable[[], None]]:
+    """A child under one of Airflow's supervisors, begun in a sandbox; nothing is forked here.
+
+    :param kind: the supervisor's class
+    :param launch: see :func:`begin`
+    :param is_settled: see :class:`Tracker`
+    :param fields: of the class, beside those that every supervisor has
+    :returns: the supervisor, and what stops watching the child
+    """
+    child, (requests, out, err, logs) = begin(launch)
+    process: Any = None
+    process = kind(
+        pid=child.pid,
+        stdin=requests,
+        child=child,
+        process=Tracker(child, lambda: is_settled(process)),
+        process_log=logger,
+        start_time=time.monotonic(),
+        **fields,
+    )
+    process._register_pipe_readers(out, err, requests, logs, data={})
+    return process, watch(process.selector, child)
+
+
+def bound(
+    selector: selectors.BaseSelector,
+    printed: Sequence[socket.socket],
+    requests: socket.socket,
+    meter: Meter,
+    frames: Frames,
+    guarded: Callable[[Callable[[Any], bool]], Callable[[Any], bool]],
+) -> None:
+    """Put a bound around each of Airflow's readers of log lines, and a reader of our own in the place of its requests'.
+
+    :param guarded: around every reader: what comes of words that are not to be read
+    """
+    for sock in printed:
+        read, close = selector.get_key(sock).data
+        selector.modify(sock, selectors.EVENT_READ, (guarded(partial(_metered, read, meter)), close))
+    _, close = selector.get_key(requests).data
+    selector.modify(requests, selectors.EVENT_READ, (guarded(frames.read), close))
+
+
+def _metered(read: Callable[[Any], bool], meter: Meter, sock: socket.socket) -> bool:
+    return read(meter.on(sock))
 
 
 def _stream() -> tuple[socket.socket, socket.socket]:

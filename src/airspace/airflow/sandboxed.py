@@ -19,10 +19,9 @@ from airflow.sdk.listener import get_listener_manager
 from setproctitle import setproctitle
 
 from airspace.airflow import nest
+from airspace.airflow.sandbox_child import PARSE, TASK
 from airspace.sandbox import template
 from airspace.sandbox.zygote import Work
-
-TASK, PARSE = "task", "parse"
 
 
 def run_task(work: Work) -> NoReturn:

@@ -9,8 +9,6 @@ from airspace.model.home import HomeLayout
 
 KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONUNBUFFERED", "MALLOC_ARENA_MAX")
 BUNDLES = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
-# Airflow's own marks: that the database is out of reach, and on which side of the wall a process is.
-_MARKS = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__CORE__SQL_ALCHEMY_CONN")
 
 
 def bundle_entry(layout: HomeLayout, bundle: str, team: str) -> dict[str, object]:

@@ -19,8 +19,8 @@ from airspace.model.errors import HomeError
 from airspace.model.home import HomeLayout
 from airspace.platform import home
 from airspace.sandbox.spec import TeamPlace, read_places, write_places
+from airspace.sdk.layout import PUBLISHED
 
-PUBLISHED = "published"
 # Numbers of teams' users: a block for each home, far from those of people, of system users and of containers.
 _FIRST, _BLOCKS, _BLOCK = 1_000_000_000, 57_344, 16_384
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from airspace.model.errors import AirspaceError
+from airspace.sandbox.errors import SandboxError
 from airspace.sandbox.messages import readable
 from airspace.sandbox.spec import HOME, SCRATCH_FOLDER, SandboxSpec
 
@@ -29,18 +29,6 @@ _START_SECONDS = 10.0
 _SLEEP = "echo; exec env --ignore-signal=CHLD sleep infinity >/dev/null 2>&1"
 # Of the whole machine, readable by everybody, and of no use to a team.
 _HIDDEN = tuple(map(Path, ("/proc/keys", "/proc/key-users", "/proc/kallsyms", "/proc/sysrq-trigger")))
-
-
-class SandboxError(AirspaceError):
-    """A sandbox could not be built or entered."""
-
-
-class BusyError(SandboxError):
-    """A team's sandbox does not take work now; it may later."""
-
-
-class NotBegunError(SandboxError):
-    """Something ended between the order and the beginning. With other streams it can be tried again."""
 
 
 @dataclass

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airspace.sandbox.bubblewrap import BusyError, NotBegunError, SandboxError
+from airspace.sandbox.errors import BusyError, NotBegunError, SandboxError
 from airspace.sandbox.messages import SOCKET, host_pid, readable, receive, send
 from airspace.sandbox.zygote import BEGUN, EXIT
 

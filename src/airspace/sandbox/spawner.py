@@ -24,9 +24,10 @@ from typing import Any
 
 from airspace.model.home import HomeLayout, home_root
 from airspace.sandbox import bubblewrap, cgroups, kernel
-from airspace.sandbox.bubblewrap import SandboxError, Walls
+from airspace.sandbox.bubblewrap import Walls
 from airspace.sandbox.cgroups import Cgroups, Group
 from airspace.sandbox.entering import Entry
+from airspace.sandbox.errors import SandboxError
 from airspace.sandbox.messages import SOCKET, Packet, depth, host_pid, receive, send
 from airspace.sandbox.spec import HOME, Limits, SandboxSpec, TeamPlace, read_places, sandbox_spec
 from airspace.sandbox.template_process import TemplateProcess

@@ -9,8 +9,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from airspace.sandbox.bubblewrap import SandboxError
 from airspace.sandbox.entering import Entry
+from airspace.sandbox.errors import SandboxError
 from airspace.sandbox.messages import readable, send
 
 MOST_AGE = 6 * 3600.0  # then another one: not all zygotes are to share one address layout for ever

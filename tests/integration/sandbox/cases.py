@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 from airspace.sandbox import cgroups
-from airspace.sandbox.bubblewrap import SandboxError
-from tests.integration.sandbox.house import NAME, House, first_process, forget, parent, until
+from airspace.sandbox.errors import SandboxError
+from tests.integration.sandbox.house import NAME, House, first_process, forget, is_gone, parent, until
 
 
 def exit_codes_are_mirrored(house: House) -> None:
@@ -38,7 +38,7 @@ def a_supervisor_that_is_gone_takes_its_work_along(house: House) -> None:
     begun.read(b"ready")
     pid = begun.child.pid
     begun.child.close()
-    until(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text())
+    until(lambda: is_gone(pid))
 
 
 def the_environment_is_what_was_given(house: House) -> None:

@@ -24,8 +24,8 @@ import psutil
 
 from airspace.model.home import HomeLayout
 from airspace.sandbox import messages, spawner
-from airspace.sandbox.bubblewrap import NotBegunError
 from airspace.sandbox.client import SandboxedProcess, SpawnerClient
+from airspace.sandbox.errors import NotBegunError
 from airspace.sandbox.spec import Limits, TeamPlace, write_places
 
 NAME = f"airspace-test-{os.getpid()}"
@@ -181,6 +181,14 @@ def until(what: Callable[[], object], seconds: float = 10) -> None:
     while not what():
         assert time.monotonic() < deadline, "it did not become true"
         time.sleep(0.02)
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, buried or not."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def parent(pid: int) -> int:

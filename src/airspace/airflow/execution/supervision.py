@@ -8,10 +8,8 @@ it begins in the team's sandbox or not at all.
 from __future__ import annotations
 
 import os
-import selectors
 import signal
 import sys
-import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,7 +33,6 @@ from airspace.sandbox.ports import Child, Sandboxes
 
 _log = structlog.get_logger(logger_name="task")
 _decoder: Any = msgspec.msgpack.Decoder(_RequestFrame)
-KIND = "task"
 KILL = signal.SIGUSR2  # to a supervisor: end the task's process now, and store what became of it
 
 
@@ -76,21 +73,10 @@ class TaskProcess(supervisor.ActivitySubprocess):
 
         :param launch: gets descriptors for requests, stdout, stderr and logs
         """
-        child, (requests, out, err, logs) = sandbox_child.begin(launch)
         process: TaskProcess
-        process = cls(  # type: ignore[call-arg]
-            id=what.id,
-            client=client,
-            pid=child.pid,
-            stdin=requests,
-            child=child,
-            process=sandbox_child.Tracker(child, lambda: process._terminal_state is not None),
-            process_log=logger,
-            start_time=time.monotonic(),
-            **kwargs,
+        process, _ = sandbox_child.supervised(
+            cls, launch, lambda it: it._terminal_state is not None, logger, id=what.id, client=client, **kwargs
         )
-        process._register_pipe_readers(out, err, requests, logs, data={})
-        sandbox_child.watch(process.selector, child)
         process._on_child_started(
             ti=what, dag_rel_path=dag_rel_path, bundle_info=bundle_info, sentry_integration=sentry_integration
         )
@@ -105,11 +91,6 @@ class TaskProcess(supervisor.ActivitySubprocess):
         super()._register_pipe_readers(stdout, stderr, requests, logs, data=data)
         most = self.limits.task_log_bytes
         meter = Meter(most, f"it logged more than {most / 1024**2:.0f} MB: write large output to a file")
-        for sock in (stdout, stderr, logs):
-            read, close = self.selector.get_key(sock).data
-            bounded = lambda sock, read=read: read(meter.on(sock))  # noqa: E731
-            self.selector.modify(sock, selectors.EVENT_READ, (self._guarded(bounded), close))
-        _, close = self.selector.get_key(requests).data
         frames = Frames(
             self._on_frame,
             most_bytes=self.limits.task_message_bytes,
@@ -119,7 +100,7 @@ class TaskProcess(supervisor.ActivitySubprocess):
         )
         self._requests = self.handle_requests(_log)
         next(self._requests)
-        self.selector.modify(requests, selectors.EVENT_READ, (self._guarded(frames.read), close))
+        sandbox_child.bound(self.selector, (stdout, stderr, logs), requests, meter, frames, self._guarded)
 
     def _on_frame(self, frame: bytes) -> None:
         self._requests.send(_decoder.decode(frame))
@@ -207,18 +188,14 @@ def supervise(assignment: Assignment, client: Client, sandboxes: Sandboxes) -> i
 def start_child(assignment: Assignment, client: Client, logger: Any, sandboxes: Sandboxes) -> TaskProcess:
     """Begin the process that runs the team's code, in the team's sandbox."""
     task = assignment.task
-    work = {
-        "kind": KIND,
-        "title": assignment.title,
-        "nice": assignment.nice,
-        "environment": dict(assignment.environment),
-        "details": {},
-        "nest": {
-            "file": os.path.join(assignment.bundle_path, task.dag_rel_path),  # noqa: PTH118  # as Airflow's child will
-            "bundle_path": assignment.bundle_path,
-            "bundle": task.bundle_info.name,
-        },
+    nest = {
+        "file": os.path.join(assignment.bundle_path, task.dag_rel_path),  # noqa: PTH118  # as Airflow's child will
+        "bundle_path": assignment.bundle_path,
+        "bundle": task.bundle_info.name,
     }
+    work = sandbox_child.order(
+        sandbox_child.TASK, assignment.title, assignment.environment, nice=assignment.nice, nest=nest
+    )
     children: list[Child] = []
 
     def launch(streams: Sequence[int]) -> Child:

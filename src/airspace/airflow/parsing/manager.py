@@ -44,8 +44,8 @@ from airspace.backends.tables import TeamRegistry, TeamRow
 from airspace.model.home import HomeLayout, home_root
 from airspace.model.limits import REQUIRE_PREFIX, SECTION, ParseLimits
 from airspace.platform import bells
-from airspace.sandbox.bubblewrap import BusyError, NotBegunError, SandboxError
 from airspace.sandbox.client import SpawnerClient
+from airspace.sandbox.errors import BusyError, NotBegunError, SandboxError
 from airspace.sandbox.ports import Sandboxes
 
 BUSY_SECONDS = 2.0

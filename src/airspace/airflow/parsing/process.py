@@ -11,7 +11,6 @@ import os
 import selectors
 import signal
 import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,6 @@ from airspace.airflow.stream import Frames, Meter, Outbox, SpoiledError
 from airspace.model.limits import ParseLimits
 from airspace.sandbox.ports import Child
 
-KIND = "parse"
 _UNREADABLE = "it sent something that is no message of Airflow's"
 
 
@@ -67,19 +65,10 @@ class TeamParseProcess(DagFileProcessorProcess):
 
         :raises SandboxError: it could not be put into the team's sandbox
         """
-        child, (requests, out, err, logs) = sandbox_child.begin(launch)
         process: TeamParseProcess
-        process = cls(  # type: ignore[call-arg]
-            pid=child.pid,
-            stdin=requests,
-            child=child,
-            process=sandbox_child.Tracker(child, lambda: process.parsing_result is not None),
-            process_log=logger,
-            start_time=time.monotonic(),
-            **kwargs,
+        process, process._stop_watching = sandbox_child.supervised(
+            cls, launch, lambda it: it.parsing_result is not None, logger, **kwargs
         )
-        process._register_pipe_readers(out, err, requests, logs, data={})
-        process._stop_watching = sandbox_child.watch(process.selector, child)
         process._on_child_started(callbacks, path, bundle_path, kwargs["bundle_name"])
         return process
 
@@ -114,10 +103,6 @@ class TeamParseProcess(DagFileProcessorProcess):
         """As Airflow does, with a bound around each of its readers and a reader of our own for the requests."""
         super()._register_pipe_readers(stdout, stderr, requests, logs, data=data)
         meter = Meter(self.limits.log_bytes, "it printed too much while it was read: print inside a task")
-        for sock in (stdout, stderr, logs):
-            read, close = self.selector.get_key(sock).data
-            self.selector.modify(sock, selectors.EVENT_READ, (self._bounded(read, meter), close))
-        _, close = self.selector.get_key(requests).data
         self._frames = Frames(
             self._on_frame,
             most_bytes=self.limits.message_bytes,
@@ -126,10 +111,7 @@ class TeamParseProcess(DagFileProcessorProcess):
             advice="divide the file into several",
         )
         self._outbox = Outbox(requests, self.limits.message_bytes)
-        self.selector.modify(requests, selectors.EVENT_READ, (self._guarded(self._frames.read), close))
-
-    def _bounded(self, read: Callable[[Any], bool], meter: Meter) -> Callable[[socket.socket], bool]:
-        return self._guarded(lambda sock: read(meter.on(sock)))
+        sandbox_child.bound(self.selector, (stdout, stderr, logs), requests, meter, self._frames, self._guarded)
 
     def _guarded(self, read: Callable[[Any], bool]) -> Callable[[socket.socket], bool]:
         """Airflow's loop serves all teams: whatever one's process makes a reader do ends that process alone."""
@@ -214,10 +196,4 @@ class TeamParseProcess(DagFileProcessorProcess):
 
 def work(team: str, rel_path: str, values: Mapping[str, str]) -> dict[str, Any]:
     """What the team's zygote is told to do."""
-    return {
-        "kind": KIND,
-        "title": f"airspace parse: {team} {rel_path}"[:200],
-        "nice": 0,
-        "environment": dict(values),
-        "details": {},
-    }
+    return sandbox_child.order(sandbox_child.PARSE, f"airspace parse: {team} {rel_path}"[:200], values)

@@ -66,6 +66,10 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     f"{SCHEDULER}._schedule_all_dag_runs": ("self", "guard", "dag_runs", "session"),
     f"{SCHEDULER}._do_scheduling": ("self", "session"),
     f"{SCHEDULER}._schedule_dag_run": ("self", "dag_run", "session"),
+    f"{SCHEDULER}._create_dagruns_for_dags": ("self", "guard", "session"),
+    f"{SCHEDULER}._start_queued_dagruns": ("self", "session"),
+    f"{SCHEDULER}._enqueue_executor_callbacks": ("self", "session"),
+    f"{SCHEDULER}._enqueue_connection_tests": ("self", "session"),
     f"{SCHEDULER}._critical_section_enqueue_task_instances": ("self", "session"),
     f"{SCHEDULER}._stamp_team_names": ("self", "dag_runs", "session"),
     f"{SCHEDULER}._send_dag_callbacks_to_processor": ("self", "dag", "callback"),
@@ -187,6 +191,12 @@ def test_private_state_of_the_manager_is_where_we_look(airflow: dict[str, str | 
     assert "socket_handler, on_close = key.data" in manager, "what the manager keeps in its selector has changed"
     scheduler = (source / "jobs" / "scheduler_job_runner.py").read_text()
     assert "self._schedule_all_dag_runs(guard, dag_runs, session)" in scheduler
+    assert scheduler.index("self._create_dagruns_for_dags(guard, session)") < scheduler.index(
+        "self._start_queued_dagruns(session)"
+    )
+    assert scheduler.index("self._enqueue_executor_callbacks(session)") < scheduler.index(
+        "self._enqueue_connection_tests(session=session)"
+    ), "what is asked once for both is asked too late"
     assert "self._dag_id_to_team_name = {}" in scheduler, "the teams' cache of one loop has changed"
     # Every place where a text of a serialized Dag is imported: each has a list that parsing.shape holds it against.
     decoders = "".join(file.read_text() for file in sorted((source / "serialization").rglob("*.py")))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -62,7 +63,7 @@ class TeamExecutor(BaseExecutor):
         self._lost: list[Any] = []
         self._served: dict[str, None] = {}
         self._kept: deque[Any] = deque(maxlen=200)
-        self._busy = False
+        self._soon = False
 
     # --- handing out ---------------------------------------------------------------------------------------------
 
@@ -127,8 +128,8 @@ class TeamExecutor(BaseExecutor):
         self._team_of[workload.key] = team
         self._served.pop(team, None)
         self._served[team] = None
-        self._busy = True
         if workload.running_state is not None:
+            self._soon = True
             self.change_state(workload.key, workload.running_state, remove_running=False)
         self._pool.run(job)
 
@@ -149,17 +150,26 @@ class TeamExecutor(BaseExecutor):
     # --- what ends -------------------------------------------------------------------------------------------------
 
     def sync(self) -> None:
-        """Wait until there is something for the scheduler to do, and learn what ended."""
+        """Wait until there is something for the scheduler to do, and learn what ended.
+
+        A task's process ends a moment after its end was stored. The scheduler has gone on by then, and need not look at
+        everything again for that: it is told with the next news.
+        """
         for key in self._lost:
             self._finish(key, TaskInstanceState.FAILED, "the process that supervised it ended with the scheduler")
         self._lost.clear()
-        pause = 0.0 if self._busy or self.event_buffer else WAIT
-        self._busy = False
-        for ended in self._pool.wait(pause):
-            self._ended(ended)
-        self._hand_out()
+        until = time.monotonic() + WAIT
+        while True:
+            news = self._pool.wait(0.0 if self._soon else until - time.monotonic())
+            for ended in news.ended:
+                self._ended(ended)
+            self._hand_out()
+            if self._soon or news.rung or time.monotonic() >= until:
+                break
+        self._soon = False
 
     def _ended(self, ended: Ended) -> None:
+        self._soon = self._soon or not ended.told
         workload = ended.workload
         if workload is None:  # adopted: it stored its end itself, or the scheduler finds that it did not
             self._finish(ended.key, TaskInstanceState.SUCCESS, "its supervisor, adopted from another scheduler, ended")
@@ -172,6 +182,7 @@ class TeamExecutor(BaseExecutor):
 
     def _finish(self, key: Any, state: Any, reason: str | None) -> None:
         self._team_of.pop(key, None)
+        self._soon = self._soon or reason is not None
         self.change_state(key, state, reason)
 
     # --- other schedulers, other minds -------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ class Worker:
     link: socket.socket
     job: Job | None = None
     revoked: bool = False
+    told: bool = False
     stop_by: float = 0.0
     insisted: bool = False
     jobs: int = 0
@@ -43,12 +44,24 @@ class Worker:
 
 @dataclass(frozen=True)
 class Ended:
-    """A workload that is over. ``reason`` is None when its supervisor saw it through."""
+    """A workload that is over. ``reason`` is None when its supervisor saw it through.
+
+    :param told: whether its end was known, and the pool woke up for it, before its process had ended
+    """
 
     team: str
     key: Any
     workload: Any | None
     reason: str | None
+    told: bool = False
+
+
+@dataclass(frozen=True)
+class News:
+    """What a wait gave. ``rung``: there is something for the scheduler to decide on."""
+
+    ended: list[Ended]
+    rung: bool
 
 
 class WorkerPool:
@@ -66,6 +79,7 @@ class WorkerPool:
         self._by_link: dict[int, Worker] = {}
         self._by_pidfd: dict[int, Worker] = {}
         self._followed: dict[int, tuple[str, Any]] = {}
+        self._rung = False
 
     @property
     def workers(self) -> list[Worker]:
@@ -76,7 +90,8 @@ class WorkerPool:
         """Give a job to an idle worker, or to a new one."""
         while True:
             worker = self._idle() or self._start()
-            worker.job, worker.revoked, worker.stop_by, worker.insisted = job, False, 0.0, False
+            worker.job, worker.revoked, worker.told = job, False, False
+            worker.stop_by, worker.insisted = 0.0, False
             try:
                 worker.link.sendall(job.encode())
             except OSError:  # it died since; its end will be noticed, the job was never begun
@@ -113,12 +128,13 @@ class WorkerPool:
                 os.kill(worker.pid, signal.SIGKILL if worker.insisted else KILL)
                 worker.insisted, worker.stop_by = True, now + STOP_SECONDS
 
-    def wait(self, timeout: float) -> list[Ended]:
+    def wait(self, timeout: float) -> News:
         """What ended; waits until something happens, at most ``timeout`` seconds."""
         ended: list[Ended] = []
+        self._rung = False
         for descriptor, _ in self._poll(timeout):
             if descriptor == self._wake.fileno():
-                bells.rings(self._wake)
+                self._rung = bool(bells.rings(self._wake)) or self._rung
             elif descriptor in self._followed:
                 ended.append(self._followed_ended(descriptor))
             elif descriptor in self._by_pidfd:
@@ -127,7 +143,7 @@ class WorkerPool:
                 ended.extend(self._listen(self._by_link[descriptor]))
         self._insist()
         self._end_idle()
-        return ended
+        return News(ended, self._rung)
 
     def close(self, grace: float) -> list[Ended]:
         """End every worker: idle ones at once, busy ones when their task has ended or ``grace`` is over.
@@ -155,7 +171,7 @@ class WorkerPool:
     def _await_jobs(self, deadline: float) -> list[Ended]:
         ended: list[Ended] = []
         while any(worker.job for worker in self.workers) and time.monotonic() < deadline:
-            ended.extend(self.wait(0.1))
+            ended.extend(self.wait(0.1).ended)
         return ended
 
     def _poll(self, timeout: float) -> list[tuple[int, int]]:
@@ -164,7 +180,7 @@ class WorkerPool:
         return []
 
     def _listen(self, worker: Worker) -> Iterator[Ended]:
-        """What a worker said. Only its last word, that the job is over, is of consequence; all of it ends the wait."""
+        """What a worker said: that its task's end is stored, and at last that the job is over."""
         try:
             data = worker.link.recv(65536, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -181,13 +197,15 @@ class WorkerPool:
             line, _, rest = worker.heard.partition(b"\n")
             worker.heard = bytearray(rest)
             message = json.loads(line)
+            if "stored" in message:
+                worker.told = self._rung = True
             if "done" in message and worker.job is not None:
                 yield from self._over(worker, None if message["done"] else str(message.get("reason")))
 
     def _over(self, worker: Worker, reason: str | None) -> Iterator[Ended]:
         job, worker.job, worker.idle_since = worker.job, None, time.monotonic()
         if job is not None and not worker.revoked:
-            yield Ended(job.team, job.workload.key, job.workload, reason)
+            yield Ended(job.team, job.workload.key, job.workload, reason, worker.told)
 
     def _worker_ended(self, worker: Worker) -> Iterator[Ended]:
         yield from list(self._listen(worker))  # what it said before

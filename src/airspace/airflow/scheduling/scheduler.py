@@ -1,9 +1,10 @@
 """The scheduler of all teams: Airflow's own, in which no team's backlog stands in another one's way.
 
-Three things of ours. Which runs are looked at in a loop goes round the teams. Runs with many task instances, of which
+Four things of ours. Which runs are looked at in a loop goes round the teams. Runs with many task instances, of which
 Airflow loads every row each time, are looked at by a process of their own, the *heavy lane*, that exists while there
 are any. What is ready is queued pool by pool until nothing more fits, so that a backlog that fills the first answer of
-the database hides nobody's task. Every private method that is used has a contract test; see
+the database hides nobody's task. And a loop does what there is to do: what does not wait is not looked for in detail,
+and the executor waits for news that are some. Every private method that is used has a contract test; see
 ``docs/adr/0014-a-fair-minimum.md``.
 """
 
@@ -23,6 +24,7 @@ from airflow.models import DagModel, DagRun, Log
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskmap import TaskMap
 from airflow.models.team import dag_bundle_team_association_table
+from airflow.utils import timezone
 from airflow.utils.session import create_session
 from airflow.utils.sqlalchemy import prohibit_commit, with_row_locks
 from airflow.utils.state import DagRunState, TaskInstanceState
@@ -33,6 +35,7 @@ from sqlalchemy.exc import DBAPIError
 from airspace.airflow import callbacks
 from airspace.airflow.child_process import die_with, reap
 from airspace.airflow.policies import MapTooLongError
+from airspace.airflow.scheduling import waiting_work
 from airspace.airflow.scheduling.run_order import RunSizes, Waiting, round_robin
 from airspace.platform import bells
 
@@ -50,13 +53,47 @@ class TeamScheduler(SchedulerJobRunner):
         self._sizes = RunSizes()
         self._lane: int | None = None
         self._in_lane = False
+        self._start_runs = True
+        self._tests = self._look_for_tests = True
+        self._more_runs = False
 
     def _do_scheduling(self, session: Any) -> int:
         """One look at all that waits; how long it took is written down where somebody measures."""
         begun = time.monotonic()
+        self._more_runs = False
         queued = int(super()._do_scheduling(session))
+        if queued and self._more_runs:
+            bells.ring(bells.WAKE)
         self.log.debug("Decided in %.2f ms", 1000 * (time.monotonic() - begun))
         return queued
+
+    # --- whether there is anything to do -----------------------------------------------------------------------------
+
+    def _create_dagruns_for_dags(self, guard: Any, session: Any) -> None:
+        """As Airflow does, when there may be any to make."""
+        runs = waiting_work.runs(session)
+        self._start_runs = runs.to_make or runs.to_start
+        if runs.to_make:
+            super()._create_dagruns_for_dags(guard, session)
+
+    def _start_queued_dagruns(self, session: Any) -> None:
+        """As Airflow does, when there may be any to start."""
+        if self._start_runs:
+            super()._start_queued_dagruns(session)
+        self._start_runs = True  # unless the next loop finds out otherwise
+
+    def _enqueue_executor_callbacks(self, session: Any) -> None:
+        """As Airflow does, when there are any."""
+        orders = waiting_work.orders(session)
+        self._look_for_tests = orders.tests or self._tests
+        self._tests = orders.tests
+        if orders.callbacks:
+            super()._enqueue_executor_callbacks(session)
+
+    def _enqueue_connection_tests(self, *, session: Any) -> None:
+        """As Airflow does, when there are any, and once more when there are none left: it counts them."""
+        if self._look_for_tests:
+            super()._enqueue_connection_tests(session=session)
 
     # --- which runs --------------------------------------------------------------------------------------------------
 
@@ -64,6 +101,7 @@ class TeamScheduler(SchedulerJobRunner):
         """Look at runs of every team, the light ones here; the heavy ones are the lane's."""
         if self._in_lane or not list(dag_runs):
             return super()._schedule_all_dag_runs(guard, dag_runs, session)
+        begun = timezone.utcnow()
         guard.commit()  # gives the rows back that Airflow locked: they are chosen anew
         session.expunge_all()
         waiting = _running(session)
@@ -73,7 +111,14 @@ class TeamScheduler(SchedulerJobRunner):
         if heavy and not self._lane_works():
             light = waiting  # it could not be started: better slow than not at all
         chosen = round_robin(light, DagRun.DEFAULT_DAGRUNS_TO_EXAMINE)
-        return super()._schedule_all_dag_runs(guard, self._locked(chosen, session), session)
+        self._more_runs = len(light) > len(chosen)
+        looked_at = self._locked(chosen, session)
+        keys = [(run.dag_id, run.run_id) for run in looked_at]
+        decided = super()._schedule_all_dag_runs(guard, looked_at, session)
+        if waiting_work.ended_since(begun, keys, session):
+            # A task that needs no process, or is passed over: what waits for it is decided on in another look.
+            bells.ring(bells.WAKE)
+        return decided
 
     def _measure(self, run_ids: Sequence[int], session: Any) -> None:
         ask = self._sizes.to_measure(run_ids)
@@ -120,8 +165,9 @@ class TeamScheduler(SchedulerJobRunner):
         for _ in range(PASSES):
             count = int(super()._critical_section_enqueue_task_instances(session=session))
             queued += count
-            if count == 0:
-                break
+            if count == 0 or not waiting_work.ready_tasks(session):
+                return queued
+        bells.ring(bells.WAKE)  # there may be more
         return queued
 
     # --- the heavy lane ----------------------------------------------------------------------------------------------

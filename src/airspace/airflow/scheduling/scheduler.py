@@ -36,7 +36,7 @@ from airspace.airflow import callbacks
 from airspace.airflow.child_process import die_with, reap
 from airspace.airflow.policies import MapTooLongError
 from airspace.airflow.scheduling import waiting_work
-from airspace.airflow.scheduling.run_order import RunSizes, Waiting, round_robin
+from airspace.airflow.scheduling.run_order import BESIDE_OTHERS, RunSizes, Waiting, round_robin
 from airspace.platform import bells
 
 PASSES = 6  # of the queueing step in one loop: each can fill at least one team's slots
@@ -99,9 +99,29 @@ class TeamScheduler(SchedulerJobRunner):
 
     def _schedule_all_dag_runs(self, guard: Any, dag_runs: Iterable[DagRun], session: Any) -> list[Any]:
         """Look at runs of every team, the light ones here; the heavy ones are the lane's."""
-        if self._in_lane or not list(dag_runs):
-            return super()._schedule_all_dag_runs(guard, dag_runs, session)
+        runs = list(dag_runs)
+        if self._in_lane or not runs:
+            return super()._schedule_all_dag_runs(guard, runs, session)
         begun = timezone.utcnow()
+        if not self._are_all_and_light(runs, session):
+            runs = self._chosen(guard, session)
+        keys = [(run.dag_id, run.run_id) for run in runs]
+        decided = super()._schedule_all_dag_runs(guard, runs, session)
+        if waiting_work.ended_since(begun, keys, session):
+            # A task that needs no process, or is passed over: what waits for it is decided on in another look.
+            bells.ring(bells.WAKE)
+        return decided
+
+    def _are_all_and_light(self, runs: Sequence[DagRun], session: Any) -> bool:
+        """Whether so few run that all would be chosen, be they one team's or several."""
+        if len(runs) > BESIDE_OTHERS or len(runs) >= DagRun.DEFAULT_DAGRUNS_TO_EXAMINE:
+            return False
+        ids = [run.id for run in runs]
+        self._measure(ids, session)
+        return not any(self._sizes.is_heavy(run_id) for run_id in ids)
+
+    def _chosen(self, guard: Any, session: Any) -> list[DagRun]:
+        """The runs to look at in this loop, team by team; none of them heavy, if the lane works."""
         guard.commit()  # gives the rows back that Airflow locked: they are chosen anew
         session.expunge_all()
         waiting = _running(session)
@@ -112,13 +132,7 @@ class TeamScheduler(SchedulerJobRunner):
             light = waiting  # it could not be started: better slow than not at all
         chosen = round_robin(light, DagRun.DEFAULT_DAGRUNS_TO_EXAMINE)
         self._more_runs = len(light) > len(chosen)
-        looked_at = self._locked(chosen, session)
-        keys = [(run.dag_id, run.run_id) for run in looked_at]
-        decided = super()._schedule_all_dag_runs(guard, looked_at, session)
-        if waiting_work.ended_since(begun, keys, session):
-            # A task that needs no process, or is passed over: what waits for it is decided on in another look.
-            bells.ring(bells.WAKE)
-        return decided
+        return self._locked(chosen, session)
 
     def _measure(self, run_ids: Sequence[int], session: Any) -> None:
         ask = self._sizes.to_measure(run_ids)

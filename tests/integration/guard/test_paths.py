@@ -159,3 +159,10 @@ def test_health_is_open_and_says_that_the_guard_is_there(lab: Lab) -> None:
     with lab.unguarded():
         assert "airspace-guard" not in lab.http.get("/execution/health").headers
     assert "airspace-guard" not in lab.http.get("/api/v2/monitor/health").headers
+
+
+def test_who_comes_in_further_inside_meets_the_same_guard(lab: Lab, mine: Task) -> None:
+    inner = {"x-lab-inner": "1"}
+    assert mine.ask("GET", "/dags/ds_train", headers=inner).status_code == 200
+    assert mine.ask("GET", "/dags/de_etl", headers=inner).status_code == 403
+    assert lab.http.get("/execution/health", headers=inner).headers["airspace-guard"] == "1"

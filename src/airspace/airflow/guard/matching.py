@@ -13,7 +13,7 @@ from typing import Any, cast
 from cadwyn import Cadwyn
 from starlette._utils import get_route_path
 from starlette.routing import Match, Mount
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from airspace.airflow.guard.routes import RULES, Rule
 
@@ -58,6 +58,11 @@ class Matcher:
     def concerns(self, scope: Scope) -> bool:
         """Whether the request would go to the Execution API at all."""
         return self._mount.matches(scope)[0] is not Match.NONE
+
+    async def forward(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request to the API as the router of the whole server would."""
+        scope.update(self._mount.matches(scope)[1])
+        await self._mount.handle(scope, receive, send)
 
     async def find(self, scope: Scope) -> Matched | None:
         """The route, in the version that the request is given; None: no route has this method and path.

@@ -22,6 +22,7 @@ from jwt import ExpiredSignatureError, InvalidTokenError
 
 from airspace.access.rules import RULES, Decision, Resource, Rule, decide, may_everywhere, may_in
 from airspace.access.table import Action, Kind
+from airspace.airflow.guard.middleware import DirectGuard
 from airspace.airflow.web import ownership, view_as
 from airspace.airflow.web.middleware import AccessMiddleware
 from airspace.airflow.web.questions import ENTITY_KIND, MENU, MISSING, action_on
@@ -102,8 +103,8 @@ class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
         return create_app(self)
 
     def get_fastapi_middlewares(self) -> list[tuple[Any, dict[str, Any]]]:
-        """What each request is about; and the filters, installed at start."""
-        return [(AccessMiddleware, {})]
+        """What each request is about, and the filters, installed at start; within it, the short way to tasks' API."""
+        return [(DirectGuard, {}), (AccessMiddleware, {})]
 
     @staticmethod
     def get_db_manager() -> str | None:

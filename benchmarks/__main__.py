@@ -15,13 +15,26 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import airspace
-from benchmarks import bench_access, bench_edits, bench_fair, bench_guard, bench_platform, bench_wall, machine, report
+from benchmarks import (
+    bench_access,
+    bench_edits,
+    bench_fair,
+    bench_guard,
+    bench_neighbour,
+    bench_parse,
+    bench_platform,
+    bench_wall,
+    machine,
+    report,
+)
 from benchmarks.options import RESULTS, Options, say
 
 BENCHMARKS: dict[str, tuple[Callable[[Options], dict[str, Any]], int]] = {
     # name → what measures it, and how often by default
     "platform": (bench_platform.run, 3),
     "wall": (bench_wall.run, 2),
+    "parse": (bench_parse.run, 2),
+    "neighbour": (bench_neighbour.run, 1),
     "guard": (bench_guard.run, 5),
     "access": (bench_access.run, 3),
     "edits": (bench_edits.run, 5),

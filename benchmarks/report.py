@@ -26,6 +26,8 @@ def table(document: Document) -> str:
     makers = {
         "platform": _platform,
         "wall": _wall,
+        "parse": _parse,
+        "neighbour": _neighbour,
         "guard": _guard,
         "access": _access,
         "edits": _edits,
@@ -107,6 +109,29 @@ def _wall(document: Document) -> str:
 
 def _wait(found: Document | None) -> str:
     return f"{found['median_s']:.2f} ({found['p95_s']:.2f})" if found else "–"
+
+
+def _parse(document: Document) -> str:
+    lines = _header(
+        [
+            f"seconds for {document['files']:,} files of {document['teams']} teams",
+            "plain",
+            "airspace",
+            "airspace / plain",
+        ]
+    )
+    for key, what in (("first", "the first time"), ("unchanged", "again, unchanged, after a restart")):
+        row = document[key]
+        lines.append(_row([what, _number(row["plain_s"]), _number(row["airspace_s"]), _number(row["ratio"], "×")]))
+    return "\n".join(lines)
+
+
+def _neighbour(document: Document) -> str:
+    lines = _header(["beside", "a chain of three, median, s", "worst, s", "median / alone", "what became of it"])
+    for row in document["rows"]:
+        cells = [_number(row["median_s"], " ").strip(), _number(row["worst_s"], " ").strip()]
+        lines.append(_row([row["neighbour"], *cells, _number(row["ratio"], "×"), row["became"].replace("|", "\\|")]))
+    return "\n".join(lines)
 
 
 def _guard(document: Document) -> str:

@@ -146,17 +146,19 @@ def bound(
 ) -> None:
     """Put a bound around each of Airflow's readers of log lines, and a reader of our own in the place of its requests'.
 
+    :param printed: stdout, stderr and, at last, what carries records
     :param guarded: around every reader: what comes of words that are not to be read
     """
     for sock in printed:
         read, close = selector.get_key(sock).data
-        selector.modify(sock, selectors.EVENT_READ, (guarded(partial(_metered, read, meter)), close))
+        metered = partial(_metered, read, meter, sock is printed[-1])
+        selector.modify(sock, selectors.EVENT_READ, (guarded(metered), close))
     _, close = selector.get_key(requests).data
     selector.modify(requests, selectors.EVENT_READ, (guarded(frames.read), close))
 
 
-def _metered(read: Callable[[Any], bool], meter: Meter, sock: socket.socket) -> bool:
-    return read(meter.on(sock))
+def _metered(read: Callable[[Any], bool], meter: Meter, records: bool, sock: socket.socket) -> bool:
+    return read(meter.on(sock, records=records))
 
 
 def _stream() -> tuple[socket.socket, socket.socket]:

@@ -10,6 +10,8 @@ import socket
 from collections.abc import Callable
 
 CHUNK = 256 * 1024
+LONGEST_LINE = 1 << 20  # bytes that are printed without a newline, before they are broken into lines
+LONGEST_RECORD = 4 << 20
 MOST_CHUNKS = 6  # at once: the others are served in between
 _CONTAINERS = bytes(range(0x80, 0xA0))  # msgpack: the first byte of a short mapping or list
 
@@ -87,28 +89,43 @@ class Frames:
 class Meter:
     """Stands in for a socket that log lines are read from, and ends what is too much.
 
-    :param told: what is said then
+    Airflow's reader looks through all that it holds of a line with every piece that comes: a line without an end would
+    keep it busy for ever. So what is printed is broken into lines, and a record that is too long is refused.
+
+    :param told: what is said when the budget is used up
     """
 
     def __init__(self, budget: int, told: str) -> None:
         self._left = budget
         self._told = told
         self._sock: socket.socket | None = None
+        self._records = False
+        self._unended: dict[socket.socket, int] = {}
 
-    def on(self, sock: socket.socket) -> Meter:
-        """Read from this one."""
-        self._sock = sock
+    def on(self, sock: socket.socket, *, records: bool = False) -> Meter:
+        """Read from this one; of records, a line is one and cannot be broken."""
+        self._sock, self._records = sock, records
         return self
 
     def recv_into(self, buffer: bytearray) -> int:
         """As a socket's.
 
-        :raises SpoiledError: the budget is used up
+        :raises SpoiledError: the budget is used up, or a record does not end
         """
-        count = 0 if self._sock is None else self._sock.recv_into(buffer)
+        if self._sock is None:
+            return 0
+        count = self._sock.recv_into(memoryview(buffer)[:-1])
         self._left -= count
         if self._left < 0:
             raise SpoiledError(self._told)
+        ended = buffer.rfind(b"\n", 0, count)
+        unended = count - ended - 1 if ended >= 0 else self._unended.get(self._sock, 0) + count
+        if self._records and unended > LONGEST_RECORD:
+            raise SpoiledError(f"it logged one record of more than {LONGEST_RECORD >> 20} MB: write it to a file")
+        if not self._records and unended > LONGEST_LINE:
+            buffer[count] = ord("\n")
+            count, unended = count + 1, 0
+        self._unended[self._sock] = unended
         return count
 
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airspace.airflow.stream import Frames, Meter, Outbox, SpoiledError
+from airspace.airflow.stream import LONGEST_LINE, LONGEST_RECORD, Frames, Meter, Outbox, SpoiledError
 from airspace.model.limits import ParseLimits
 from tests.unit.runtime.untrusted import asset, document, heard, mapped, task, vetted
 
@@ -232,12 +232,33 @@ def test_the_bound_on_containers_holds_for_every_message() -> None:
 
 def test_what_is_printed_is_metered() -> None:
     here, there = socket.socketpair()
-    meter, buffer = Meter(10, "it printed too much"), bytearray(8)
+    meter, buffer = Meter(10, "it printed too much"), bytearray(9)
     with here, there:
         here.sendall(b"x" * 20)
         assert meter.on(there).recv_into(buffer) == 8
         with pytest.raises(SpoiledError, match="printed too much"):
             meter.on(there).recv_into(buffer)
+
+
+def test_a_line_without_an_end_is_broken_and_a_record_is_refused() -> None:
+    meter, buffer = Meter(1 << 30, ""), bytearray(4096)
+    here, there = socket.socketpair()
+    with here, there:
+
+        def lines(data: bytes, *, records: bool = False) -> list[int]:
+            heard = bytearray()
+            for start in range(0, len(data), 4000):
+                here.sendall(data[start : start + 4000])
+                heard += buffer[: meter.on(there, records=records).recv_into(buffer)]
+            return [len(line) for line in heard.split(b"\n")]
+
+        assert lines(b"a\nb" * 3000) == [1, *[2] * 2999, 1], "ordinary lines are as they were"
+        broken = lines(b"\n" + b"x" * 3 * LONGEST_LINE)
+        assert max(broken) <= LONGEST_LINE + 4096
+        assert sum(broken) == 3 * LONGEST_LINE
+        assert max(lines(b"\n" + b"x" * 2 * LONGEST_LINE, records=True)) == 2 * LONGEST_LINE
+        with pytest.raises(SpoiledError, match="one record of more than 4 MB"):
+            lines(b"x" * LONGEST_RECORD, records=True)
 
 
 def test_nobody_waits_for_one_that_does_not_read() -> None:

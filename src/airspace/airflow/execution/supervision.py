@@ -28,7 +28,7 @@ from airflow.sdk.execution_time.comms import _RequestFrame
 
 from airspace.airflow import sandbox_child
 from airspace.airflow.stream import Frames, Meter, SpoiledError
-from airspace.model.limits import ParseLimits
+from airspace.model.limits import CodeLimits
 from airspace.sandbox.ports import Child, Sandboxes
 
 _log = structlog.get_logger(logger_name="task")
@@ -37,9 +37,9 @@ KILL = signal.SIGUSR2  # to a supervisor: end the task's process now, and store 
 
 
 @cache
-def _limits() -> ParseLimits:
+def _limits() -> CodeLimits:
     """As configured."""
-    return ParseLimits.read(lambda section, key: conf.get(section, key, fallback=None))
+    return CodeLimits.read(lambda section, key: conf.get(section, key, fallback=None))
 
 
 @attrs.define(kw_only=True)
@@ -50,7 +50,7 @@ class TaskProcess(supervisor.ActivitySubprocess):
     """
 
     child: Child
-    limits: ParseLimits = attrs.field(factory=lambda: _limits())
+    limits: CodeLimits = attrs.field(factory=lambda: _limits())
     spoiled: str | None = attrs.field(default=None, init=False)
     """Why its supervisor would not listen any longer."""
     on_stored: Callable[[], None] = attrs.field(default=lambda: None)

@@ -30,7 +30,7 @@ from airflow.sdk.execution_time.comms import (
 
 from airspace.airflow import sandbox_child
 from airspace.airflow.stream import Frames, Meter, Outbox, SpoiledError
-from airspace.model.limits import ParseLimits
+from airspace.model.limits import CodeLimits
 from airspace.sandbox.ports import Child
 
 _UNREADABLE = "it sent something that is no message of Airflow's"
@@ -41,7 +41,7 @@ class TeamParseProcess(DagFileProcessorProcess):
     """Airflow's parse process, whose end is noticed at once and whose messages are nobody's orders."""
 
     child: Child
-    limits: ParseLimits = attrs.field(factory=ParseLimits)
+    limits: CodeLimits = attrs.field(factory=CodeLimits)
     spoiled: str | None = attrs.field(default=None, init=False)
     """Why its parent would not listen any longer."""
     _stop_watching: Callable[[], None] = attrs.field(default=lambda: None, init=False)

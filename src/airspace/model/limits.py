@@ -36,6 +36,11 @@ class CodeLimits:
     """Bytes that one try of a task may log and print; its supervisor writes every line. More ends the task."""
     task_message_bytes: int = 32 * 1024**2
     """Bytes of one message of a task, and so of one XCom: Airflow keeps it in the database. More ends the task."""
+    warm_bytes: int = 512 * 1024**2
+    """Bytes of memory that a team's sandbox may hold beside its tasks, to begin them sooner: above it, its process that
+    forks them is replaced, and without work it ends at once instead of after 15 seconds."""
+    warm_bytes_of_all: int = 1024**3
+    """Bytes of memory that all sandboxes without work may hold: above it, the longest idle end first."""
     load_seconds: int = 5
     """Seconds that the parent tries to load a Dag and to find its next run; the scheduler does that in every loop."""
     nodes: int = 400_000

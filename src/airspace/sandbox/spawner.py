@@ -437,7 +437,7 @@ class Spawner:
             with contextlib.suppress(KeyError):
                 self._poll.unregister(sandbox.inbox)
             sandbox.inbox.close()
-            sandbox.inbox = None
+            sandbox.inbox, sandbox.zygote = None, -1
 
     def _retire(self, sandbox: Sandbox) -> None:
         sandbox.retired = True

@@ -6,8 +6,9 @@ lock that the process itself can hold.
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Container, Hashable, Iterable, Mapping
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,8 @@ K = TypeVar("K", bound=Hashable)
 W = TypeVar("W", bound="Weighed")
 _EVERY = 1.0  # seconds; and so long a sandbox has been idle before its memory counts
 _COUNTED = ("RssAnon:", "RssShmem:", "VmSwap:")
-_MOST_PROCESSES = 256  # of one sandbox that are looked at
+_MOST_FILES = 128  # that are read for one sandbox: a team may have thousands of processes and threads
+_BUSY_EVERY = 2  # weighings: half of the sandboxes with work each time
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Scales:
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self._weighed = 0.0
+        self._weighed, self._times = 0.0, 0
 
     def surplus(self, idle: Iterable[W], now: float) -> list[W]:
         """Of those without work, which are to go. One that has just done something may do so again."""
@@ -81,7 +83,7 @@ class Scales:
 
         :param tasks: its processes
         """
-        if not self._is_due(now):
+        if not self._is_due(now) or (self._times + box.number) % _BUSY_EVERY:
             return False
         held = of_processes([box.zygote], tasks, box.inherited)
         was_heavy, box.heavy = box.heavy, held > self._budget.each
@@ -94,7 +96,7 @@ class Scales:
     def done(self, now: float) -> None:
         """All were weighed."""
         if self._is_due(now):
-            self._weighed = now
+            self._weighed, self._times = now, self._times + 1
 
     def _is_due(self, now: float) -> bool:
         return now - self._weighed >= _EVERY
@@ -143,16 +145,20 @@ def of_processes(roots: Iterable[int], without: Container[int], inherited: int) 
     """
     waiting = [pid for pid in roots if pid > 0]
     seen: set[int] = set()
-    while waiting and len(seen) < _MOST_PROCESSES:
-        pid = waiting.pop()
+    found, left = 0, _MOST_FILES
+    while waiting and left > 0:
+        pid = waiting.pop(0)
         if pid not in seen and pid not in without:
             seen.add(pid)
-            waiting += _children(pid)
-    return sum(max(0, of_process(pid) - inherited) for pid in seen)
+            found += max(0, of_process(pid) - inherited)
+            children = list(itertools.islice(_children(pid), left))
+            waiting += [child for each in children for child in each]
+            left -= 1 + len(children)
+    return found
 
 
-def _children(pid: int) -> list[int]:
+def _children(pid: int) -> Iterator[list[int]]:
+    """Those of each of its threads."""
     with suppress(OSError, ValueError):
-        tasks = Path("/proc", str(pid), "task").iterdir()
-        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    return []
+        for thread in Path("/proc", str(pid), "task").iterdir():
+            yield [int(child) for child in (thread / "children").read_text().split()]

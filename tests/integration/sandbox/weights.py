@@ -58,13 +58,13 @@ def of_all_that_is_idle_the_longest_idle_goes_first(house: House) -> None:
 def a_zygote_that_has_grown_hands_over_and_loses_no_task(house: House) -> None:
     with _house(house, BIG - 10, 1000) as own:
         nest = _nest(own, "blues", BIG)
-        outside = own.begin("blues", "echo ready; sleep 4; echo done; exit 5")
-        inside = own.begin("blues", "echo ready; sleep 5; echo done; exit 6", nest=nest)
+        outside = own.begin("blues", "echo ready; sleep 6; echo done; exit 5")
+        inside = own.begin("blues", "echo ready; sleep 7; echo done; exit 6", nest=nest)
         for begun in (outside, inside):
             begun.read(b"ready")
         zygote = parent(outside.child.pid)
         fresh = lambda: parent(own.begin("blues", "sleep 0.2").child.pid)  # noqa: E731
-        until(lambda: fresh() != zygote, 6)
+        until(lambda: fresh() != zygote, 10)
         newer = own.begin("blues", "echo ready; sleep 6; echo newer")
         newer.read(b"ready")
         assert own.client.state().keys() == {"blues"}, "it is the same sandbox, under the same limits"

@@ -3,10 +3,10 @@ PYTHON_BOOT ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test setup check unit bench lock down clean
+.PHONY: help demo test setup check unit bench verify-native lock down clean
 
 help:  ## What there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 demo:  ## Set everything up, start Rocket (three teams, one Airflow), drive its pipelines, leave it running
 	@$(PYTHON_BOOT) scripts/bootstrap.py demo
@@ -26,6 +26,9 @@ check: setup  ## Lint, types, layers
 
 unit: setup  ## The fast tests only
 	@$(BIN)/pytest tests/unit $(ARGS)
+
+verify-native: setup  ## The attacks of `airspace verify isolation` on Airflow's own multi-team
+	@$(BIN)/python -m benchmarks.native_isolation $(ARGS)
 
 bench: setup  ## Measure against plain Airflow and native multi-team (ONLY=name for one)
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(ARGS)

@@ -76,5 +76,12 @@ def render(*layers: Sections) -> str:
     return stream.getvalue()
 
 
+def parse(text: str) -> configparser.RawConfigParser:
+    """What :func:`render` made."""
+    parser = configparser.RawConfigParser()
+    parser.read_string(text)
+    return parser
+
+
 def _execution_api(port: int) -> str:
     return f"http://127.0.0.1:{port}/execution/"

@@ -1,7 +1,8 @@
 """``wall``: what it costs that every task runs in a sandbox. Tasks that do nothing, against plain LocalExecutor.
 
 Forty in a chain, forty at once, a thousand of ten teams; the time of a whole run, and of each task the time from its
-place in the queue to its start. And of the sandboxes alone: the first task of a team that has none, and the memory.
+place in the queue to its start. Of the sandboxes alone: the first task of a team that has none, and the memory. And the
+memory that each running task adds.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from airspace.backends.airflow_rest import Airflow, RestError, Run, Session
-from benchmarks import airflow_cfg, dags, drive, machine, summary
+from benchmarks import airflow_cfg, dags, drive, machine, running_tasks, summary
 from benchmarks.airflow_peers import Plain
 from benchmarks.airspace_peer import Airspace
 from benchmarks.options import Options, say
@@ -54,6 +55,8 @@ def run(options: Options) -> dict[str, Any]:
         if "airspace" in peers:
             document["sandboxes"] = _sandboxes(peers["airspace"])
             say(f"sandboxes: {document['sandboxes']}")
+        document["running_tasks"] = {name: running_tasks.run(peer) for name, peer in peers.items()}
+        say(f"running tasks: {document['running_tasks']}")
     return document | {kind: _summary(whole[kind], waits[kind]) for kind in whole}
 
 

@@ -70,6 +70,35 @@ def write_crowd(folder: Path, team: str) -> None:
     (folder / f"{crowd_id(team)}.py").write_text(_CROWD.format(dag_id=crowd_id(team), count=CROWD))
 
 
+_SLEEP = '''"""Tasks that sleep until they are stopped."""
+
+import time
+
+from airflow.sdk import DAG, task
+
+with DAG("{dag_id}", schedule=None, is_paused_upon_creation=False, max_active_tasks={count}):
+    for number in range({count}):
+
+        @task(task_id=f"sleep_{{number}}", retries=0)
+        def sleep():
+            time.sleep(600)
+
+        sleep()
+'''
+
+
+def sleep_id(team: str, count: int) -> str:
+    """The name of a team's Dag of so many sleeping tasks."""
+    return f"sleep{count}_{team}"
+
+
+def write_sleep(folder: Path, team: str, count: int) -> None:
+    """Write it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = sleep_id(team, count)
+    (folder / f"{name}.py").write_text(_SLEEP.format(dag_id=name, count=count))
+
+
 def tiny_id(team: str) -> str:
     """The name of a team's Dag of one task; Dag names are unique in a deployment."""
     return f"tiny_{team}"

@@ -93,12 +93,20 @@ def memory(pids: Iterable[int]) -> Memory:
     return Memory(round(sum(by_title.values()), 1), rounded.get("postgres", 0.0), count, rounded)
 
 
+TASKS, SUPERVISORS = "tasks", "task supervisors"
 _GROUPS = (
+    ("airspace task:", TASKS),
+    ("airspace parse:", "Dag files being read"),
+    ("airspace supervisor", SUPERVISORS),
+    ("airspace zygote", "zygotes"),
+    ("airspace sandboxes: template", "template"),
+    ("airspace.sandbox.spawner", "spawner"),
+    ("worker -- LocalExecutor", SUPERVISORS),
+    ("airflow supervisor:", SUPERVISORS),
+    ("airflow worker -- ", TASKS),
     ("postgres", "postgres"),
     ("supervisord", "process manager"),
     ("platform.fetcher", "fetcher"),
-    ("airspace supervisor", "task supervisor"),
-    ("worker -- LocalExecutor", "LocalExecutor workers"),
     ("api-server", "api-server"),
     ("api_server", "api-server"),
     ("scheduler", "scheduler"),

@@ -104,7 +104,20 @@ def _wall(document: Document) -> str:
             f" Memory of the whole platform: {memory[0]:,.0f} MB with no sandbox, {memory[1]:,.0f} with the first,"
             f" {memory[-1]:,.0f} with {len(memory) - 1}: {found['mb_a_further_team']} MB for each further team.",
         ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_running(document.get("running_tasks", {}))])
+
+
+def _running(sides: Document) -> list[str]:
+    """What each running task adds to the memory."""
+    if not sides:
+        return []
+    lines = ["", *_header(["each running task adds, MB", "in all", "its process", "its supervisor", "the rest"])]
+    for side, rows in sides.items():
+        for what, row in rows.items():
+            count, _, teams = what.split("_")
+            words = f"{side}: {count} of {teams} team{'s' if teams != '1' else ''}"
+            lines.append(_row([words, *(_number(row[key]) for key in ("mb", "task_mb", "supervisor_mb", "rest_mb"))]))
+    return lines
 
 
 def _wait(found: Document | None) -> str:

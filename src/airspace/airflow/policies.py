@@ -21,7 +21,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from airspace.airflow.guard.presence import refuse_unguarded
-from airspace.model.limits import ParseLimits
+from airspace.model.limits import CodeLimits
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ _places = _Places()
 def _longest_map() -> int:
     from airflow.configuration import conf
 
-    return ParseLimits.read(lambda section, key: conf.get(section, key, fallback=None)).map_length
+    return CodeLimits.read(lambda section, key: conf.get(section, key, fallback=None)).map_length
 
 
 def put(task_instance: Any, place: Place) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import enum
+import select
 import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
+from airflow.sdk.execution_time.comms import _ResponseFrame
 from airflow.sdk.execution_time.supervisor import ProcessTracker
 
-from airspace.airflow.stream import Frames, Meter
+from airspace.airflow.stream import Frames, Meter, Outbox
 from airspace.sandbox.errors import NotBegunError
 from airspace.sandbox.ports import Child
 
@@ -136,6 +138,45 @@ def supervised(
     return process, watch(process.selector, child)
 
 
+class Answers:
+    """What a child is told. Nobody waits for it to read: what it does not take now is sent on when it does."""
+
+    def __init__(self, selector: selectors.BaseSelector, sock: socket.socket, most: int) -> None:
+        self._selector, self._sock = selector, sock
+        self._outbox = Outbox(sock, most)
+        self._writer: socket.socket | None = None
+
+    def send(self, process: Any, msg: Any, request_id: int, error: Any = None, **dump_opts: Any) -> None:
+        """As a supervisor's ``send_msg``.
+
+        :raises SpoiledError: it asks and does not read
+        """
+        if msg:
+            frame = _ResponseFrame(id=request_id, body=process._serialize_response(msg, **dump_opts))
+        else:
+            frame = _ResponseFrame(id=request_id, error=process._serialize_response(error) if error else None)
+        if self._outbox.send(bytes(frame.as_bytes())) and self._writer is None:
+            self._writer = self._sock.dup()  # a selector keeps a socket once: this one is for writing
+            news = (lambda _: self._outbox.flush(), self._written)
+            self._selector.register(self._writer, selectors.EVENT_WRITE, news)
+
+    @property
+    def can_take(self) -> bool:
+        """Whether a short message that goes round this would be sent at once."""
+        return not self._outbox.flush() and bool(select.select((), (self._sock,), (), 0)[1])
+
+    def close(self) -> None:
+        """Give up what is left over."""
+        if self._writer is not None:
+            self._written(self._writer).close()
+
+    def _written(self, sock: socket.socket) -> socket.socket:
+        with suppress(KeyError):  # Airflow may have closed the selector before
+            self._selector.unregister(sock)
+        self._writer = None
+        return sock
+
+
 def bound(
     selector: selectors.BaseSelector,
     printed: Sequence[socket.socket],
@@ -149,12 +190,22 @@ def bound(
     :param printed: stdout, stderr and, at last, what carries records
     :param guarded: around every reader: what comes of words that are not to be read
     """
+    bound_lines(selector, printed, meter, guarded)
+    _, close = selector.get_key(requests).data
+    selector.modify(requests, selectors.EVENT_READ, (guarded(frames.read), close))
+
+
+def bound_lines(
+    selector: selectors.BaseSelector,
+    printed: Sequence[Any],
+    meter: Meter,
+    guarded: Callable[[Callable[[Any], bool]], Callable[[Any], bool]],
+) -> None:
+    """Put a bound around readers of log lines; see :func:`bound`."""
     for sock in printed:
         read, close = selector.get_key(sock).data
         metered = partial(_metered, read, meter, sock is printed[-1])
         selector.modify(sock, selectors.EVENT_READ, (guarded(metered), close))
-    _, close = selector.get_key(requests).data
-    selector.modify(requests, selectors.EVENT_READ, (guarded(frames.read), close))
 
 
 def _metered(read: Callable[[Any], bool], meter: Meter, records: bool, sock: socket.socket) -> bool:

@@ -140,13 +140,14 @@ class Outbox:
     def send(self, frame: bytes) -> bool:
         """Send what fits; whether something is left over.
 
+        One answer may be of any size: whoever made it has it in memory. It is the pile behind it that is bounded.
+
         :raises SpoiledError: the other side asks and does not listen
         """
-        self._waiting += frame
-        self.flush()
-        if len(self._waiting) > self._most:
+        if self.flush() and len(self._waiting) + len(frame) > self._most:
             raise SpoiledError("it asks the platform and does not read the answers")
-        return bool(self._waiting)
+        self._waiting += frame
+        return self.flush()
 
     def flush(self) -> bool:
         """Send on; whether something is left over."""

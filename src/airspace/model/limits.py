@@ -1,4 +1,4 @@
-"""How much a team's Dag files may make the platform do. Every limit can be set in ``airflow.cfg``, ``[airspace]``."""
+"""How much a team's code may make the platform do. Every limit can be set in ``airflow.cfg``, ``[airspace]``."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _BOOLEAN = {"true", "t", "1", "false", "f", "0"}  # as Airflow reads them
 
 
 @dataclass(frozen=True)
-class ParseLimits:
-    """Limits of one Dag file, of one Dag and of one team. Each says its unit and what it protects.
+class CodeLimits:
+    """Limits of one Dag file, of one Dag, of one task and of one team. Each says its unit and what it protects.
 
     Well above what a large real deployment uses, well below what one team needs to stop the others.
     """
@@ -36,6 +36,11 @@ class ParseLimits:
     """Bytes that one try of a task may log and print; its supervisor writes every line. More ends the task."""
     task_message_bytes: int = 32 * 1024**2
     """Bytes of one message of a task, and so of one XCom: Airflow keeps it in the database. More ends the task."""
+    warm_bytes: int = 512 * 1024**2
+    """Bytes of memory that a team's sandbox may hold beside its tasks, to begin them sooner: above it, its process that
+    forks them is replaced, and without work it ends at once instead of after 15 seconds."""
+    warm_bytes_of_all: int = 1024**3
+    """Bytes of memory that all sandboxes without work may hold: above it, the longest idle end first."""
     load_seconds: int = 5
     """Seconds that the parent tries to load a Dag and to find its next run; the scheduler does that in every loop."""
     nodes: int = 400_000
@@ -68,7 +73,7 @@ class ParseLimits:
     """Characters of one import error; the rest is cut."""
 
     @classmethod
-    def read(cls, get: Callable[[str, str], str | None]) -> ParseLimits:
+    def read(cls, get: Callable[[str, str], str | None]) -> CodeLimits:
         """The limits as configured.
 
         :param get: (section, key) → value, or None where it is not set
@@ -83,7 +88,7 @@ class ParseLimits:
 
 def problems(given: Mapping[str, str]) -> dict[str, str]:
     """What is wrong with settings of the section, by key."""
-    limits = {limit.name for limit in dataclasses.fields(ParseLimits)}
+    limits = {limit.name for limit in dataclasses.fields(CodeLimits)}
     found = {}
     for key, value in given.items():
         if key == REQUIRE_PREFIX:
@@ -99,13 +104,13 @@ def problems(given: Mapping[str, str]) -> dict[str, str]:
 
 def reference() -> str:
     """The table of ``docs/settings.md``, made from the words above."""
-    body = next(node for node in ast.parse(inspect.getsource(ParseLimits)).body if isinstance(node, ast.ClassDef)).body
+    body = next(node for node in ast.parse(inspect.getsource(CodeLimits)).body if isinstance(node, ast.ClassDef)).body
     lines = ["| setting | default | what it limits |", "| --- | --- | --- |"]
     for field, words in itertools.pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(words, ast.Expr):
             name = ast.unparse(field.target)
             text = " ".join(ast.literal_eval(words.value).split())
-            lines.append(f"| `{name}` | {getattr(ParseLimits, name):,} | {text} |")
+            lines.append(f"| `{name}` | {getattr(CodeLimits, name):,} | {text} |")
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airspace.model.errors import InvalidInputError
-from airspace.model.limits import SECTION, problems
+from airspace.model.limits import SECTION, CodeLimits, problems
 
 OVERRIDES = "airflow.overrides.cfg"
 Sections = Mapping[str, Mapping[str, str]]
@@ -225,6 +225,13 @@ def read_overrides(path: Path, platform: Sections) -> dict[str, dict[str, str]]:
         raise InvalidInputError(f"{path} has mistakes:\n  " + "\n  ".join(wrong), fix=f"edit {path}")
     # Airflow writes a percent sign in its settings as two; ours are escaped once, when written.
     return {s: {k: v.replace("%%", "%") for k, v in pairs.items()} for s, pairs in found.items()}
+
+
+def code_limits(path: Path) -> CodeLimits:
+    """``[airspace]`` of the user's own settings."""
+    parser = configparser.RawConfigParser()
+    parser.read(path, encoding="utf-8")
+    return CodeLimits.read(lambda section, key: parser.get(section, key, fallback=None))
 
 
 def check_overrides(path: Path) -> None:

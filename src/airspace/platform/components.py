@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from airspace.backends import accounts
 from airspace.backends.processes import Program
+from airspace.model.limits import CodeLimits
 
 PYTHON = sys.executable
 POSTGRES = "postgres"
@@ -53,9 +54,10 @@ COMPONENTS: tuple[Component, ...] = (
 )
 
 
-def spawner(isolation: str) -> Component:
-    """What starts sandboxes; where there are none it needs nobody's rights."""
-    command = (PYTHON, "-m", "airspace.sandbox.spawner", isolation)
+def spawner(isolation: str, limits: CodeLimits) -> Component:
+    """What starts sandboxes; where there are none it needs nobody's rights. It is told the settings that it needs."""
+    budget = (str(limits.warm_bytes), str(limits.warm_bytes_of_all))
+    command = (PYTHON, "-m", "airspace.sandbox.spawner", isolation, *budget)
     return Component("spawner", command, control=isolation == "none", capabilities=accounts.SPAWNER)
 
 
@@ -82,9 +84,9 @@ def postgres(command: list[str]) -> Component:
 BLUEPRINT = Blueprint(COMPONENTS)
 
 
-def parts(blueprint: Blueprint, isolation: str) -> tuple[Component, ...]:
+def parts(blueprint: Blueprint, isolation: str, limits: CodeLimits = CodeLimits()) -> tuple[Component, ...]:  # noqa: B008  # frozen
     """The components beside the database, in the order in which they are started."""
-    return (*((spawner(isolation),) if blueprint.sandboxes else ()), *blueprint.parts)
+    return (*((spawner(isolation, limits),) if blueprint.sandboxes else ()), *blueprint.parts)
 
 
 def program(component: Component, prefix: tuple[str, ...], *, order: int) -> Program:

@@ -94,6 +94,8 @@ class Start:
                 cluster.initialise(secrets.database_password)
         sync_url = url or (cluster.url(secrets.database_password, DATABASE) if cluster else "")
         self._write_config(manifest, sync_url, secrets, control)
+        limits = airflow_config.code_limits(self.layout.root / airflow_config.OVERRIDES)
+        self.parts = components.parts(self.blueprint, manifest.isolation, limits)
         self.supervisor.start(
             programs(self.parts, control, cluster),
             environment=control.environment,

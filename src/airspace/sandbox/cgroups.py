@@ -13,6 +13,7 @@ from airspace.sandbox.spec import Limits
 ROOT = Path("/sys/fs/cgroup")
 _PERIOD = 100_000  # microseconds over which a share of processors is counted
 CONTROLLERS = ("memory", "cpu", "pids")
+_HELD = {1: ("total_rss", "total_shmem", "total_swap"), 2: ("anon", "shmem")}
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,20 @@ class Group:
     def open_procs(self) -> list[int]:
         """Descriptors through which a process puts itself in."""
         return [os.open(folder / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC) for folder in self.folders]
+
+    def memory(self) -> int | None:
+        """Bytes that its processes hold, and files on tmpfs; None where nobody counts them.
+
+        What the kernel has read of files is not in it: that is given back by itself.
+        """
+        for folder in self.folders:
+            with contextlib.suppress(OSError, ValueError):
+                lines = (folder / "memory.stat").read_text().splitlines()
+                counted = {name: int(value) for name, value in (line.split() for line in lines)}
+                names = _HELD[1 if "total_rss" in counted else 2]
+                if names[0] in counted:
+                    return sum(counted.get(name, 0) for name in names)
+        return None
 
     def remove(self) -> bool:
         """Remove them; False while the kernel has not seen the last process out."""

@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any
 
 from airspace.model.home import HomeLayout, home_root
-from airspace.sandbox import bubblewrap, cgroups, kernel
+from airspace.sandbox import bubblewrap, cgroups, kernel, memory
 from airspace.sandbox.bubblewrap import Walls
 from airspace.sandbox.cgroups import Cgroups, Group
 from airspace.sandbox.entering import Entry
 from airspace.sandbox.errors import SandboxError
+from airspace.sandbox.memory import Budget, Scales
 from airspace.sandbox.messages import SOCKET, Packet, depth, host_pid, receive, send
 from airspace.sandbox.spec import HOME, Limits, SandboxSpec, TeamPlace, read_places, sandbox_spec
 from airspace.sandbox.template_process import TemplateProcess
@@ -68,7 +69,12 @@ class Entering:
 
 @dataclass
 class Sandbox:
-    """One team's sandbox. ``retired`` ones finish what they have and are removed."""
+    """One team's sandbox. ``retired`` ones finish what they have and are removed.
+
+    :param zygote: its process, and the bytes of memory that it has from the template
+    :param heavy: it held too much beside its tasks when it was weighed last
+    :param worn: its zygote was replaced: without work it is removed at once, with all that was left running in it
+    """
 
     spec: SandboxSpec
     walls: Walls | None
@@ -80,6 +86,10 @@ class Sandbox:
     entering: Entering | None = None
     idle_since: float = field(default_factory=time.monotonic)
     number: int = 0
+    zygote: int = -1
+    inherited: int = 0
+    heavy: bool = False
+    worn: bool = False
 
 
 @dataclass
@@ -112,6 +122,7 @@ class Settings:
     control: tuple[int, int] | None
     template: tuple[str, ...] = TEMPLATE
     keep_idle: float = KEEP_IDLE
+    budget: Budget = field(default_factory=Budget.of)
 
 
 class Spawner:
@@ -133,6 +144,7 @@ class Spawner:
         self._poll = select.poll()
         self._stopping = False
         self._count = 0
+        self._scales = Scales(settings.budget)
         self._woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poll.register(self._woken, select.POLLIN)
         self._listener = self._listen()
@@ -383,7 +395,7 @@ class Spawner:
         team, took = sandbox.spec.team, time.monotonic() - entering.since
         if said == "ready":
             self._failures.pop(team, None)
-            sandbox.inbox = entering.inbox
+            sandbox.inbox, sandbox.idle_since = entering.inbox, time.monotonic()
             self._by_inbox[entering.inbox.fileno()] = sandbox
             self._poll.register(entering.inbox, 0)  # only its end
             log.info("%s: a zygote after %.0f ms", team, took * 1000)
@@ -399,8 +411,14 @@ class Spawner:
         if entering is None:
             return
         with contextlib.suppress(BlockingIOError):
-            data = os.read(entering.status, 4096)
-            self._entered(sandbox, data.decode(errors="replace") or "it ended")
+            said = os.read(entering.status, 4096).decode(errors="replace")
+            number, newline, rest = said.partition("\n")
+            if newline and number.isdecimal():
+                sandbox.zygote, said = int(number), rest
+                sandbox.inherited = memory.of_process(self._template.pid)
+                if not said:  # how it went comes later
+                    return
+            self._entered(sandbox, said or "it ended")
 
     def _entry(self, sandbox: Sandbox) -> Entry:
         spec = sandbox.spec
@@ -419,7 +437,7 @@ class Spawner:
             with contextlib.suppress(KeyError):
                 self._poll.unregister(sandbox.inbox)
             sandbox.inbox.close()
-            sandbox.inbox = None
+            sandbox.inbox, sandbox.zygote = None, -1
 
     def _retire(self, sandbox: Sandbox) -> None:
         sandbox.retired = True
@@ -431,14 +449,30 @@ class Spawner:
         now = time.monotonic()
         idle = sorted((box for box in self._all if box.leases == 0), key=lambda box: box.idle_since, reverse=True)
         for position, sandbox in enumerate(idle):
-            if sandbox.retired or position >= KEEP_WARM or now - sandbox.idle_since > self._settings.keep_idle:
+            if (
+                sandbox.retired
+                or sandbox.worn
+                or position >= KEEP_WARM
+                or now - sandbox.idle_since > self._settings.keep_idle
+            ):
                 self._remove(sandbox)
         for sandbox in [box for box in self._all if box.entering and now - box.entering.since > _ENTER_SECONDS]:
             self._entered(sandbox, f"it said nothing for {_ENTER_SECONDS:.0f} s")
         for sandbox in [box for box in self._all if not _stands(box)]:
             self._remove(sandbox)
+        self._weigh(now)
         self._graves = [group for group in self._graves if not group.remove()]
         self._bury()
+
+    def _weigh(self, now: float) -> None:
+        """Those without work that hold too much go. A zygote that has grown gets no more work and ends."""
+        for box in self._scales.surplus([box for box in self._all if box.leases == 0], now):
+            self._remove(box)
+        for box in [box for box in self._all if box.leases > 0 and box.inbox is not None]:
+            if self._scales.is_worn(box, {lease.pid for lease in self._leases.values() if lease.sandbox is box}, now):
+                self._zygote_ended(box)
+                box.worn = True
+        self._scales.done(now)
 
     def _bury(self) -> None:
         """Zygotes whose template has gone before them."""
@@ -522,7 +556,7 @@ def team_environment(layout: HomeLayout, base: Mapping[str, str]) -> dict[str, s
 
 
 def main() -> None:
-    """Run until told to stop: ``spawner {sandbox,none}``."""
+    """Run until told to stop: ``spawner {sandbox,none} [BYTES BYTES]``, the budget of one sandbox and of all."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     layout, run = HomeLayout(home_root()), Path(os.environ["AIRSPACE_RUN"])
     owner = run.stat()
@@ -534,6 +568,7 @@ def main() -> None:
         clients=frozenset({os.getuid(), owner.st_uid}),
         code=code_folders(layout),
         control=(owner.st_uid, owner.st_gid) if os.getuid() == 0 else None,
+        budget=Budget(*map(int, sys.argv[2:4])) if len(sys.argv) > 3 else Budget.of(),
     )
     spawner = Spawner(settings, team_environment(layout, os.environ))
     for number in (signal.SIGTERM, signal.SIGINT):

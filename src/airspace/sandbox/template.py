@@ -18,7 +18,7 @@ from setproctitle import setproctitle
 
 from airspace.sandbox import entering, kernel
 from airspace.sandbox.messages import Packet, receive
-from airspace.sandbox.zygote import Reader, Runner, Work, Zygote
+from airspace.sandbox.zygote import NUMBER, Reader, Runner, Work, Zygote
 
 
 def serve(link: socket.socket, runners: Mapping[str, Runner], read: Reader | None = None) -> NoReturn:
@@ -52,9 +52,15 @@ def _enter(
         entry = entering.Entry.from_dict(packet.body)
         if entry.walls:
             entering.enter(entry, walls)
-            if os.fork() == 0:
+            told, telling = os.pipe()
+            pid = os.fork()
+            if pid == 0:
+                os.close(telling)
+                os.read(told, 1)  # until its number is on its way
                 _become_zygote(entry, inbox, status, seccomp, runners, cgroups, read)
+            os.write(status, NUMBER % pid)  # it does not know itself how the machine numbers it
         else:
+            os.write(status, NUMBER % os.getpid())
             _become_zygote(entry, inbox, status, None, runners, cgroups, read)
     except BaseException as error:  # noqa: BLE001  # the end of a process: whoever waits for it is told
         _tell(status, error)

@@ -19,12 +19,13 @@ from typing import Any, NoReturn
 
 from airspace.sandbox import kernel
 from airspace.sandbox.entering import Entry
-from airspace.sandbox.messages import receive
+from airspace.sandbox.messages import readable, receive
 from airspace.sandbox.nests import KEEP_IDLE as NESTS_IDLE
 from airspace.sandbox.nests import Nests, State, UnfitError, report
 from airspace.sandbox.spec import SCRATCH_FOLDER
 
 BEGUN = b"begun"
+NUMBER = b"%d\n"  # a newcomer's, as the machine counts, before it says how it went
 EXIT = struct.Struct("!i")
 STREAMS = 4  # requests, stdout, stderr, logs
 
@@ -86,6 +87,10 @@ class Zygote:
             self._reap()
             self._nests.tidy()
         os._exit(0)
+
+    def _is_replaced(self) -> bool:
+        """Whether the spawner has let go of this zygote: another one may have work here already."""
+        return self._leaving or readable(self._inbox)
 
     def _receive(self) -> None:
         packet = receive(self._inbox)
@@ -177,7 +182,7 @@ class Zygote:
                     link.send(EXIT.pack(os.waitstatus_to_exitcode(status)), socket.MSG_NOSIGNAL)
                 link.close()
             idle = not self._children and not self._nests.any and not self._orphaned
-            if idle and self._entry.walls and self._entry.first:
+            if idle and self._entry.walls and self._entry.first and not self._is_replaced():
                 # Nothing is running: whatever left its group is nobody's any more. All that this reaches is the team's.
                 # (Work of a zygote that died before this one would go on.)
                 with contextlib.suppress(OSError):

@@ -1,6 +1,7 @@
 """Every attack: what it tries, what shows that it would work, when it must fail. Data; the functions are in ``inside``.
 
-``python -m airspace.verify.catalogue docs/verify-isolation.json`` prints the table of ``docs/verify-isolation.md``.
+``python -m airspace.verify.catalogue docs/verify-isolation.json docs/verify-native.json`` prints the tables of
+``docs/verify-isolation.md``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 
 class Control(str, Enum):
@@ -32,11 +34,14 @@ class Promise(str, Enum):
     STORAGE_QUOTA = "not yet: storage has no quota"
 
 
+DOES_NOT_APPLY = "does_not_apply"
+"""The verdict on a row that asks for something which a deployment does not have."""
+
+
 @dataclass(frozen=True)
 class Attack:
     """One row.
 
-    :param native: what Airflow's own multi-team does where that was tried; empty: not tried
     :param harmful: may disturb others on the machine while it lasts; only with ``--destructive``
     :param witness: success is looked up outside; its function only says that nothing was refused
     """
@@ -45,7 +50,6 @@ class Attack:
     what: str
     control: Control
     promise: Promise = Promise.ALWAYS
-    native: str = ""
     harmful: bool = False
     witness: bool = False
 
@@ -56,7 +60,6 @@ class Attack:
 
 
 _OWNER, _OUTSIDE, _PLATFORM = Control.OWNER, Control.OUTSIDE, Control.PLATFORM
-_READABLE, _WORKS = "readable", "works"
 
 
 def _files() -> tuple[Attack, ...]:
@@ -67,17 +70,17 @@ def _files() -> tuple[Attack, ...]:
         Attack("files.unshared-read", "read an asset that the victim published to nobody", _OWNER),
         Attack("files.shared-write", "write into an asset that the victim lets it read", _OWNER),
         Attack("files.dot-dot", "reach the victim's file from its own storage by `..`", _OWNER),
-        Attack("files.bundle-read", "read the victim's Dag files", _OWNER, native=_READABLE),
-        Attack("files.bundle-write", "write into the victim's Dag bundle", _OUTSIDE, native="writable"),
+        Attack("files.bundle-read", "read the victim's Dag files", _OWNER),
+        Attack("files.bundle-write", "write into the victim's Dag bundle", _OUTSIDE),
         Attack("files.own-bundle-write", "write into its own Dag bundle, past the fetcher", _OUTSIDE),
         Attack("files.source-write", "write into the folder that the victim's Dags come from", _OUTSIDE),
         Attack("files.packages-write", "write into the Python packages that all share", _OUTSIDE),
-        Attack("files.airflow-cfg", "read the platform's airflow.cfg", _OUTSIDE, native=_READABLE),
-        Attack("files.secrets", "read the platform's keys", _OUTSIDE, native=_READABLE),
+        Attack("files.airflow-cfg", "read the platform's airflow.cfg", _OUTSIDE),
+        Attack("files.secrets", "read the platform's keys", _OUTSIDE),
         Attack("files.team-files", "read the kept copy of the victim's team file", _OUTSIDE),
         Attack("files.places-write", "open the list of teams' sandboxes for writing", _OUTSIDE),
         Attack("files.postgres", "read PostgreSQL's data folder", _OUTSIDE),
-        Attack("files.platform-logs", "read the scheduler's log", _OUTSIDE, native=_READABLE),
+        Attack("files.platform-logs", "read the scheduler's log", _OUTSIDE),
         Attack("files.shadow", "read /etc/shadow", _OUTSIDE),
         Attack("files.users", "read the machine's users in /etc/passwd", _OUTSIDE),
         Attack("files.home-of-the-owner", "list the home folder of who started the platform", _OUTSIDE),
@@ -113,12 +116,9 @@ def _links() -> tuple[Attack, ...]:
 
 
 def _processes() -> tuple[Attack, ...]:
-    environ = "readable in /proc"
     return (
-        Attack(
-            "processes.see", "see the platform's processes or the victim's task in /proc", _OUTSIDE, native="visible"
-        ),
-        Attack("processes.environment", "read the environment of the platform's processes", _OUTSIDE, native=environ),
+        Attack("processes.see", "see the platform's processes or the victim's task in /proc", _OUTSIDE),
+        Attack("processes.environment", "read the environment of the platform's processes", _OUTSIDE),
         Attack("processes.own-environment", "find secrets in its own environment or its parents'", _OUTSIDE),
         Attack("processes.ptrace", "trace the victim's task", _OUTSIDE),
         Attack("processes.vm-read", "read the victim's memory with process_vm_readv", _OUTSIDE),
@@ -132,8 +132,8 @@ def _processes() -> tuple[Attack, ...]:
 
 def _signals() -> tuple[Attack, ...]:
     return (
-        Attack("signals.platform", "signal the platform's processes", _OUTSIDE, native=_WORKS),
-        Attack("signals.victim", "signal the victim's task", _OUTSIDE, native=_WORKS),
+        Attack("signals.platform", "signal the platform's processes", _OUTSIDE),
+        Attack("signals.victim", "signal the victim's task", _OUTSIDE),
         Attack("signals.init", "signal the machine's first process", _OUTSIDE),
         Attack("signals.everybody", "signal everybody it can (kill −1)", _OUTSIDE, witness=True),
     )
@@ -174,7 +174,7 @@ def _sockets() -> tuple[Attack, ...]:
         Attack("sockets.spawner", "connect to the spawner, which starts sandboxes", _OUTSIDE),
         Attack("sockets.doorbell", "connect to the Dag processor's bell", _OUTSIDE),
         Attack("sockets.wake", "connect to the scheduler's bell", _OUTSIDE),
-        Attack("sockets.postgres", "connect to PostgreSQL's socket", _OUTSIDE, native=_WORKS),
+        Attack("sockets.postgres", "connect to PostgreSQL's socket", _OUTSIDE),
         Attack("sockets.process-manager", "connect to the process manager", _OUTSIDE),
         Attack("sockets.machine", "connect to the machine's sockets (Docker, D-Bus, …)", _OUTSIDE),
         Attack("sockets.abstract", "connect to an abstract socket of the machine", _OUTSIDE),
@@ -190,11 +190,11 @@ def _sockets() -> tuple[Attack, ...]:
 
 def _network() -> tuple[Attack, ...]:
     return (
-        Attack("network.api", "connect to the API server", _OUTSIDE, native=_WORKS),
-        Attack("network.loopback", "connect to a port of the machine's loopback", _OUTSIDE, native=_WORKS),
+        Attack("network.api", "connect to the API server", _OUTSIDE),
+        Attack("network.loopback", "connect to a port of the machine's loopback", _OUTSIDE),
         Attack("network.loopback-v6", "the same over IPv6", _OUTSIDE),
         Attack("network.datagram", "send a datagram to the machine's loopback", _OUTSIDE, witness=True),
-        Attack("network.victim", "connect to a port that the victim's task listens on", _OWNER, native=_WORKS),
+        Attack("network.victim", "connect to a port that the victim's task listens on", _OWNER),
         Attack("network.metadata", "reach the cloud's metadata service", _OUTSIDE),
         Attack("network.internet", "find a route to the internet", _OUTSIDE),
         Attack("network.names", "ask the machine's name server", _OUTSIDE),
@@ -204,13 +204,12 @@ def _network() -> tuple[Attack, ...]:
 
 def _tokens() -> tuple[Attack, ...]:
     return (
-        Attack("tokens.memory", "find a token in its own memory", _OUTSIDE, native="its own, good for another one"),
+        Attack("tokens.memory", "find a token in its own memory", _OUTSIDE),
         Attack("tokens.environment", "find a token in its environment", _OUTSIDE),
         Attack(
             "tokens.settings",
             "read from Airflow's configuration what tokens are forged with, or the database's password",
             _PLATFORM,
-            native=_READABLE,
         ),
     )
 
@@ -218,38 +217,34 @@ def _tokens() -> tuple[Attack, ...]:
 def _database() -> tuple[Attack, ...]:
     return (
         Attack("database.session", "ask the database through Airflow's ORM session", _PLATFORM),
-        Attack(
-            "database.engine", "ask it through an engine of its own, with the configured URL", _PLATFORM, native=_WORKS
-        ),
-        Attack("database.psycopg2", "ask it through psycopg2 at its socket", _PLATFORM, native=_WORKS),
+        Attack("database.engine", "ask it through an engine of its own, with the configured URL", _PLATFORM),
+        Attack("database.psycopg2", "ask it through psycopg2 at its socket", _PLATFORM),
         Attack("database.cli", "ask it through `airflow` as a subprocess", _PLATFORM),
     )
 
 
 def _names() -> tuple[Attack, ...]:
-    sdk = "scoped to the team"
-    events = "handed to the victim's next run"
     return (
-        Attack("names.variable-read", "read the victim's variable", _OWNER, native=sdk),
-        Attack("names.variable-read-sdk", "the same with Variable.get", _OWNER, native=sdk),
+        Attack("names.variable-read", "read the victim's variable", _OWNER),
+        Attack("names.variable-read-sdk", "the same with Variable.get", _OWNER),
         Attack("names.variable-keys", "list the victim's variables", _OWNER),
-        Attack("names.variable-set", "overwrite the victim's variable", _OWNER, native=_WORKS, witness=True),
+        Attack("names.variable-set", "overwrite the victim's variable", _OWNER, witness=True),
         Attack("names.variable-delete", "delete the victim's variable", _OWNER, witness=True),
-        Attack("names.connection-read", "read the victim's connection", _OWNER, native=sdk),
-        Attack("names.connection-read-sdk", "the same with get_connection", _OWNER, native=sdk),
-        Attack("names.xcom-read", "read an XCom of the victim's task", _OWNER, native=sdk),
-        Attack("names.xcom-read-sdk", "the same with XCom.get_one", _OWNER, native=sdk),
-        Attack("names.xcom-list", "list the XComs of the victim's task", _OWNER, native=sdk),
-        Attack("names.xcom-write", "write an XCom of the victim's task", _OWNER, native=sdk),
-        Attack("names.xcom-delete", "delete an XCom of the victim's task", _OWNER, native=sdk),
-        Attack("names.trigger", "trigger the victim's Dag", _OWNER, native=_WORKS),
-        Attack("names.clear", "clear the victim's run", _OWNER, native=_WORKS),
-        Attack("names.dag", "read the victim's Dag", _OWNER, native=_READABLE),
-        Attack("names.run", "read the victim's run", _OWNER, native=_READABLE),
-        Attack("names.run-state", "read the state of the victim's run", _OWNER, native=_READABLE),
-        Attack("names.run-count", "count the victim's runs", _OWNER, native=_READABLE),
-        Attack("names.task-count", "count the victim's task instances", _OWNER, native=_READABLE),
-        Attack("names.task-states", "read the states of the victim's tasks", _OWNER, native=_READABLE),
+        Attack("names.connection-read", "read the victim's connection", _OWNER),
+        Attack("names.connection-read-sdk", "the same with get_connection", _OWNER),
+        Attack("names.xcom-read", "read an XCom of the victim's task", _OWNER),
+        Attack("names.xcom-read-sdk", "the same with XCom.get_one", _OWNER),
+        Attack("names.xcom-list", "list the XComs of the victim's task", _OWNER),
+        Attack("names.xcom-write", "write an XCom of the victim's task", _OWNER),
+        Attack("names.xcom-delete", "delete an XCom of the victim's task", _OWNER),
+        Attack("names.trigger", "trigger the victim's Dag", _OWNER),
+        Attack("names.clear", "clear the victim's run", _OWNER),
+        Attack("names.dag", "read the victim's Dag", _OWNER),
+        Attack("names.run", "read the victim's run", _OWNER),
+        Attack("names.run-state", "read the state of the victim's run", _OWNER),
+        Attack("names.run-count", "count the victim's runs", _OWNER),
+        Attack("names.task-count", "count the victim's task instances", _OWNER),
+        Attack("names.task-states", "read the states of the victim's tasks", _OWNER),
         Attack("names.breadcrumbs", "read how the victim's tasks ended", _OWNER),
         Attack("names.previous-run", "ask for the victim's previous run", _OWNER),
         Attack("names.previous-task", "ask for the victim's previous task instance", _OWNER),
@@ -258,16 +253,16 @@ def _names() -> tuple[Attack, ...]:
         Attack("names.inlets", "have the victim's inlets and outlets looked at", _OWNER),
         Attack("names.asset", "read the victim's asset by its name", _OWNER),
         Attack("names.asset-by-uri", "read the victim's asset by its address", _OWNER),
-        Attack("names.asset-events", "read the events of the victim's asset", _OWNER, native=_READABLE),
-        Attack("names.asset-state", "write into the state of the victim's asset", _OWNER, native="stored"),
+        Attack("names.asset-events", "read the events of the victim's asset", _OWNER),
+        Attack("names.asset-state", "write into the state of the victim's asset", _OWNER),
         Attack("names.asset-state-clear", "clear the state of the victim's asset", _OWNER),
-        Attack("names.asset-emit", "emit an event on the victim's asset", _OWNER, native=events, witness=True),
+        Attack("names.asset-emit", "emit an event on the victim's asset", _OWNER, witness=True),
     )
 
 
 def _logs() -> tuple[Attack, ...]:
     return (
-        Attack("logs.read", "read the log of the victim's task", _OUTSIDE, native=_READABLE),
+        Attack("logs.read", "read the log of the victim's task", _OUTSIDE),
         Attack("logs.write", "write into the log of the victim's task", _OUTSIDE),
         Attack("logs.place", "make a file beside the log of the victim's task", _OUTSIDE),
     )
@@ -307,7 +302,6 @@ def _exhaustion() -> tuple[Attack, ...]:
 
 def _parsing() -> tuple[Attack, ...]:
     """The same functions as on other surfaces, run while the attacker's Dag file is read."""
-    native = {"airflow-cfg": _READABLE, "bundle-read": _READABLE, "postgres": _WORKS}
     rows = {
         "airflow-cfg": "read airflow.cfg",
         "secrets": "read the platform's keys",
@@ -317,8 +311,7 @@ def _parsing() -> tuple[Attack, ...]:
         "postgres": "connect to PostgreSQL's socket",
     }
     return tuple(
-        Attack(f"parsing.{name}", f"while its Dag file is read: {what}", _OUTSIDE, native=native.get(name, ""))
-        for name, what in rows.items()
+        Attack(f"parsing.{name}", f"while its Dag file is read: {what}", _OUTSIDE) for name, what in rows.items()
     )
 
 
@@ -329,22 +322,58 @@ ATTACKS: tuple[Attack, ...] = (
 SURFACES: tuple[str, ...] = tuple(dict.fromkeys(attack.surface for attack in ATTACKS))
 
 
-def reference(seen: Mapping[str, Sequence[str]]) -> str:
+def reference(seen: Mapping[str, Sequence[str]], native: Mapping[str, Any]) -> str:
     """The table of ``docs/verify-isolation.md``, made from the rows above.
 
     :param seen: id → the verdicts as root, as an ordinary user, and with isolation none, as they were seen
+    :param native: what ``python -m benchmarks.native_isolation`` stored
     """
     columns = ("id", "a task of one team tries to …", "control", "must fail", "root", "user", "none", "native")
     lines = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
     for attack in ATTACKS:
         when = attack.promise.value + (", `--destructive`" if attack.harmful else "")
-        verdicts = [_SHORT[verdict] for verdict in seen[attack.id]]
-        cells = (f"`{attack.id}`", attack.what, attack.control.value, when, *verdicts, attack.native)
+        verdicts = [_SHORT[verdict] for verdict in (*seen[attack.id], native["rows"][attack.id]["verdict"])]
+        cells = (f"`{attack.id}`", attack.what, attack.control.value, when, *verdicts)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-_SHORT = {"blocked": "blocked", "lost": "**lost**", "not_promised": "–"}
+def native_reference(native: Mapping[str, Any]) -> str:
+    """What Airflow's own multi-team was seen to do: on what, the sum, and every row that is not blocked.
+
+    :param native: see :func:`reference`
+    """
+    rows, versions, on = native["rows"], native["versions"], native["machine"]
+    verdicts = [row["verdict"] for row in rows.values()]
+    counts = [f"{verdicts.count(each)} {words}" for each, words in _WORDS.items()]
+    lines = [
+        f"{native['deployment']}, as `{native['ran_as']}`. Airflow {versions['airflow']}, Python {versions['python']},"
+        f" {on['system']}, Linux {on['kernel'].split('-')[0]}, {on['cores']} cores; {native['date'][:10]}.",
+        f"{', '.join(counts)}.",
+        "",
+        "| id | native | what was seen, or why not |",
+        "| --- | --- | --- |",
+    ]
+    for attack in ATTACKS:
+        row = rows[attack.id]
+        if row["verdict"] != "blocked":
+            lines.append(f"| `{attack.id}` | {_SHORT[row['verdict']]} | {row['observed'].replace('|', '/')} |")
+    return "\n".join(lines)
+
+
+_SHORT = {"blocked": "blocked", "lost": "**lost**", "not_promised": "–", DOES_NOT_APPLY: "n/a"}
+_WORDS = {"blocked": "blocked", "lost": "lost", "not_promised": "not shown", DOES_NOT_APPLY: "do not apply"}
+
+
+def main(seen: str, native: str) -> None:
+    """Print both tables.
+
+    :param seen: path of the verdicts on this project; ``native``: of those on Airflow's own multi-team
+    """
+    measured = json.loads(Path(native).read_text())
+    sys.stdout.write(reference(json.loads(Path(seen).read_text()), measured) + "\n\n")
+    sys.stdout.write(native_reference(measured) + "\n")
+
 
 if __name__ == "__main__":
-    sys.stdout.write(reference(json.loads(Path(sys.argv[1]).read_text())) + "\n")
+    main(*sys.argv[1:])

@@ -14,27 +14,22 @@ import socket
 import stat
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from airspace.backends.airflow_rest import Session
 from airspace.model.errors import AirspaceError
-from airspace.platform import home
-from airspace.platform.service import Platform
 from airspace.verify.inside.facts import (
     DAGS,
     FLOOD,
-    SHARED,
     TASK,
     UNSHARED,
     VICTIM,
     Facts,
-    Process,
     ancestor,
     identity,
     process,
@@ -56,8 +51,7 @@ while True:
     else:
         os.close(handle)
 """
-_MODULE = "airspace.verify.inside.runner"
-_PLATFORM_SECRETS = ("jwt_secret", "fernet_key", "api_secret_key", "database_url")
+RUNNER = "airspace.verify.inside.runner"
 
 
 @dataclass
@@ -151,47 +145,36 @@ def _plain_python() -> str:
     return str(found) if os.getuid() == 0 and found.exists() else sys.executable
 
 
-def machine_facts(platform: Platform, decoys: Decoys, facts: Facts) -> Facts:
-    """The facts with everything about platform and machine."""
-    manifest = home.read_manifest(platform.layout)
-    where = home.places(platform.layout, manifest.id if manifest else "")
-    status = platform.status()
-    return Facts.from_dict(
-        facts.as_dict(),
-        run=str(where.run),
-        supervisor=str(where.supervisor),
-        port=manifest.port if manifest else 0,
-        control={
-            part.name: {"pid": part.pid, "born": process(part.pid).born} for part in status.components if part.pid
-        },
-        init={"pid": 1, "born": process(1).born},
-        hashes=_hashes(platform.layout.secrets, platform.layout.airflow / "airflow.cfg"),
-        packages=sysconfig.get_path("purelib"),
-        caller_home=str(Path.home()),
-        identities=_identities(platform, Path.home(), Path(sysconfig.get_path("purelib"))),
-        outside_file=str(decoys.file),
-        outside_socket=str(decoys.folder / "s"),
-        outside_abstract=decoys.abstract,
-        outside_tcp=decoys.tcp,
-        outside_tcp6=decoys.tcp6,
-        outside_udp=decoys.udp,
-        nameserver=_nameserver(),
-    )
+def decoy_facts(decoys: Decoys) -> dict[str, Any]:
+    """What is the same whatever is attacked: the decoys, and the machine."""
+    return {
+        "init": {"pid": 1, "born": process(1).born},
+        "caller_home": str(Path.home()),
+        "outside_file": str(decoys.file),
+        "outside_socket": str(decoys.folder / "s"),
+        "outside_abstract": decoys.abstract,
+        "outside_tcp": decoys.tcp,
+        "outside_tcp6": decoys.tcp6,
+        "outside_udp": decoys.udp,
+        "nameserver": _nameserver(),
+    }
 
 
-def _identities(platform: Platform, *others: Path) -> dict[str, str]:
-    layout = platform.layout
-    folders = [above / team for team in DAGS for above in (layout.storage, layout.bundles, layout.dags)]
+def identities(folders: Iterable[Path]) -> dict[str, str]:
+    """What these folders are on the machine itself."""
     found = {}
-    for folder in (*folders, layout.storage / VICTIM / "published" / SHARED, *others):
+    for folder in folders:
         with contextlib.suppress(OSError):
             found[str(folder)] = identity(folder.stat())
     return found
 
 
-def victim_facts(facts: Facts, report: Mapping[str, Any]) -> Facts:
-    """The facts with everything about the victim's task, which is running."""
-    pid = _host_pid(int(report["pid"]))
+def victim_facts(facts: Facts, report: Mapping[str, Any], pid: int | None, logs: Path) -> Facts:
+    """The facts with everything about the victim's task, which is running.
+
+    :param pid: its process, as this machine numbers it
+    :param logs: where the logs of tasks are
+    """
     changes: dict[str, Any] = {
         "victim_address": report["address"],
         "victim_port": report["port"],
@@ -200,32 +183,17 @@ def victim_facts(facts: Facts, report: Mapping[str, Any]) -> Facts:
     if pid:
         changes["victim"] = vars(process(pid))
         changes["zygote"] = vars(process(ancestor(pid)))
-    logs = sorted(Path(facts.home, "logs", "airflow").glob(f"dag_id={DAGS[VICTIM]}/run_id={facts.victim_run}/**/*.log"))
-    if logs:
-        changes["victim_log"] = str(logs[0])
+    found = sorted(logs.glob(f"dag_id={DAGS[VICTIM]}/run_id={facts.victim_run}/**/*.log"))
+    if found:
+        changes["victim_log"] = str(found[0])
     with contextlib.suppress(OSError):
         changes["handle_type"], changes["handle"] = _handle(facts.private)
     return Facts.from_dict(facts.as_dict(), **changes)
 
 
-def _host_pid(inner: int) -> int | None:
-    """The victim's task as this machine numbers it: by its title, and by its number in its own namespace."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            with contextlib.suppress(OSError, IndexError):
-                title = (entry / "cmdline").read_bytes()
-                status = (entry / "status").read_text()
-                number = next(line.split()[-1] for line in status.splitlines() if line.startswith("NSpid:"))
-                if title.startswith(f"airspace task: {VICTIM} ".encode()) and int(number) == inner:
-                    return int(entry.name)
-    return None
-
-
-def _hashes(folder: Path, config: Path) -> tuple[str, ...]:
-    values = []
-    for name in _PLATFORM_SECRETS:
-        with contextlib.suppress(OSError):
-            values.append((folder / name).read_text().strip())
+def hashes(texts: Iterable[str], config: Path) -> tuple[str, ...]:
+    """Of secrets, and of the database's addresses in a configuration: to recognise one that is found."""
+    values = [text.strip() for text in texts]
     with contextlib.suppress(OSError):
         lines = config.read_text().splitlines()
         values += [
@@ -262,7 +230,7 @@ def controls_outside(acts: Collection[str], facts: Facts) -> dict[str, Result]:
         return {}
     payload = json.dumps({"acts": list(acts), "facts": facts.as_dict()})
     done = subprocess.run(
-        [sys.executable, "-m", _MODULE, "outside"],
+        [sys.executable, "-m", RUNNER, "outside"],
         input=payload, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     if done.returncode:
@@ -271,19 +239,23 @@ def controls_outside(acts: Collection[str], facts: Facts) -> dict[str, Result]:
 
 
 class PlatformControls(threading.Thread):
-    """The same functions as the platform's user; begun early, because importing Airflow takes its time."""
+    """The same functions as the platform's user; begun early, because importing Airflow takes its time.
 
-    def __init__(self, platform: Platform, acts: Collection[str], facts: Facts) -> None:
+    :param ask: has the runner do them, in a process of that user
+    """
+
+    def __init__(
+        self, ask: Callable[[Mapping[str, Any]], Mapping[str, Any]], acts: Collection[str], facts: Facts
+    ) -> None:
         super().__init__(daemon=True)
-        self._platform, self._acts, self._facts = platform, list(acts), facts
+        self._ask, self._acts, self._facts = ask, list(acts), facts
         self._found: dict[str, Result] = {}
 
     def run(self) -> None:
         """The thread."""
         if self._acts:
-            payload = {"acts": self._acts, "facts": self._facts.as_dict()}
             try:
-                self._found = results(self._platform.run_control(_MODULE, ["platform"], payload)["results"])
+                self._found = results(self._ask({"acts": self._acts, "facts": self._facts.as_dict()})["results"])
             except AirspaceError as error:
                 self._found = {name: Result("refused", error.message) for name in self._acts}
 
@@ -344,6 +316,3 @@ def ignore_interrupts() -> None:
     """While what was planted is taken back."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
-__all__ = ["Decoys", "PlatformControls", "Process", "Witness", "controls_outside", "machine_facts", "victim_facts"]

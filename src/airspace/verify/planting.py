@@ -16,6 +16,7 @@ from airspace.backends.airflow_rest import Airflow, RestError, Session
 from airspace.model.errors import AirspaceError
 from airspace.platform.service import Platform
 from airspace.teams.service import WORKER, apply, load
+from airspace.verify.attempt import stop_runs
 from airspace.verify.inside.facts import (
     ATTACKER,
     BAIT,
@@ -131,17 +132,25 @@ def plant(platform: Platform, secret: str, *, limited: bool) -> str:
         },
         {_SECRET_VARIABLE: secret},
     )
-    outlets = {ATTACKER: "", VICTIM: f'outlets=[Asset(name="{UNSHARED}", uri="{UNSHARED_URI}")]'}
     for team, dag_id in DAGS.items():
-        text = _DAG.format(dag_id=dag_id, task=TASK, outlets=outlets[team])
-        _write(platform.layout.dags / team / f"{dag_id}.py", text)
+        _write(platform.layout.dags / team / f"{dag_id}.py", dag_file(team))
     return _ensure_user(platform)
+
+
+def dag_file(team: str) -> str:
+    """What the team's one Dag is read from."""
+    outlets = {ATTACKER: "", VICTIM: f'outlets=[Asset(name="{UNSHARED}", uri="{UNSHARED_URI}")]'}
+    return _DAG.format(dag_id=DAGS[team], task=TASK, outlets=outlets[team])
 
 
 def plant_parsed(platform: Platform, acts: list[str], facts: Facts) -> None:
     """A Dag file of the attacker's that attacks while it is read."""
-    text = _PARSED_DAG.format(dag_id=PARSED, acts=acts, facts=repr(json.dumps(facts.as_dict())))
-    _write(platform.layout.dags / ATTACKER / f"{PARSED}.py", text)
+    _write(platform.layout.dags / ATTACKER / f"{PARSED}.py", parsed_dag_file(acts, facts))
+
+
+def parsed_dag_file(acts: list[str], facts: Facts) -> str:
+    """What does these acts while it is read."""
+    return _PARSED_DAG.format(dag_id=PARSED, acts=acts, facts=repr(json.dumps(facts.as_dict())))
 
 
 def _write(path: Path, text: str) -> None:
@@ -149,15 +158,6 @@ def _write(path: Path, text: str) -> None:
     fresh.write_text(text, encoding="utf-8")
     fresh.chmod(0o644)
     fresh.replace(path)
-
-
-def stop_runs(session: Session) -> None:
-    """End what an earlier verify, or this one, left running."""
-    for dag_id in DAGS.values():
-        with suppress(RestError):
-            for run in session.recent_runs(dag_id, 50):
-                if not run.finished:
-                    session.set_run_state(dag_id, run.run_id, "failed")
 
 
 def take_back(platform: Platform) -> list[str]:

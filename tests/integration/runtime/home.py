@@ -111,11 +111,8 @@ class Home:
                         ),
                         {"p": pool, "s": size, "t": team},
                     )
-            for key, value in (variables or {}).items():
-                db.execute(
-                    text("INSERT INTO variable (key, val, is_encrypted, team_name) VALUES (:k, :v, false, :t)"),
-                    {"k": f"{team}.{key}", "v": value, "t": team},
-                )
+        for key, value in (variables or {}).items():
+            self.add_variable(team, key, value)
         for asset, consumers in (grants or {}).items():
             self.grant(team, asset, consumers)
         self.settle(team, {asset: tuple(consumers) for asset, consumers in (grants or {}).items()})
@@ -155,6 +152,13 @@ class Home:
                     " VALUES (:c, 'generic', :h, false, false, :t)"
                 ),
                 {"c": f"{team}.{name}", "h": host, "t": team},
+            )
+
+    def add_variable(self, team: str, name: str, value: str) -> None:
+        with self.engine.begin() as db:
+            db.execute(
+                text("INSERT INTO variable (key, val, is_encrypted, team_name) VALUES (:k, :v, false, :t)"),
+                {"k": f"{team}.{name}", "v": value, "t": team},
             )
 
     def write_dag(self, team: str, name: str, source: str, ring: bool = True) -> None:

@@ -361,6 +361,45 @@ def test_what_is_multiplied_beyond_all_bounds_fails_at_once(two: Home) -> None:
     clear(two, "hostile")
 
 
+def test_a_task_that_does_not_listen_is_ended_by_its_supervisor(two: Home, record_property: Record) -> None:
+    """And one that listens slowly to a large answer is not."""
+    for key, value in (("large", "x" * 3_000_000), ("some", "x" * 200_000)):
+        two.add_variable("hostile", key, value)
+    two.write_dag(
+        "hostile",
+        "deaf.py",
+        """
+        import time
+        from airflow.sdk import DAG, task
+        from airflow.sdk.execution_time import comms, task_runner
+        def deaf(**body):
+            ask = comms._RequestFrame(id=1, body=body).as_bytes()
+            while True:
+                task_runner.SUPERVISOR_COMMS.socket.sendall(ask)
+        with DAG("hostile_deaf", schedule="@once", is_paused_upon_creation=False):
+            @task
+            def asks():
+                deaf(type="GetVariable", key="some")
+            @task
+            def logs():
+                deaf(type="ResendLoggingFD")
+            @task
+            def slow():
+                link = task_runner.SUPERVISOR_COMMS.socket
+                link.sendall(comms._RequestFrame(id=1, body={"type": "GetVariable", "key": "large"}).as_bytes())
+                time.sleep(2)
+                assert len(task_runner.SUPERVISOR_COMMS._read_frame().body["value"]) == 3_000_000
+            asks(), logs(), slow()
+        """,
+    )
+    began = time.monotonic()
+    wait_for(lambda: two.states("hostile_deaf") == {"asks": "failed", "logs": "failed", "slow": "success"}, 40)
+    record_property("a task that does not listen is ended after", round(time.monotonic() - began, 1))
+    assert "does not read the answers" in two.task_log("hostile_deaf", "asks")
+    assert "more streams for its log" in two.task_log("hostile_deaf", "logs")
+    clear(two, "hostile")
+
+
 def test_a_backlog_of_the_highest_priority_holds_up_its_own_team_only(two: Home, record_property: Record) -> None:
     two.write_dag(
         "hostile",

@@ -26,6 +26,7 @@ from airspace.model.home import HomeLayout
 from airspace.sandbox import messages, spawner
 from airspace.sandbox.client import SandboxedProcess, SpawnerClient
 from airspace.sandbox.errors import NotBegunError
+from airspace.sandbox.memory import Budget
 from airspace.sandbox.spec import Limits, TeamPlace, write_places
 
 NAME = f"airspace-test-{os.getpid()}"
@@ -36,8 +37,9 @@ SMALL = Limits(memory=300 << 20, cpu=0.5, processes=40, scratch=8 << 20, files=6
 class House:
     """The home, its spawner and what is asked of it."""
 
-    def __init__(self, walls: bool) -> None:
+    def __init__(self, walls: bool, name: str = NAME, keep_idle: float = 1.0, budget: Budget | None = None) -> None:
         self.walls = walls
+        self.name, self.keep_idle, self.budget = name, keep_idle, budget or Budget.of()
         self.root = Path(tempfile.mkdtemp(prefix="asp-box-", dir="/tmp"))
         self.root.chmod(0o755)
         self.layout = HomeLayout(self.root)
@@ -70,10 +72,11 @@ class House:
     def start_spawner(self) -> None:
         """Start it."""
         self.log = self.root / "spawner.log"
+        settings = (str(self.keep_idle), str(self.budget.each), str(self.budget.total))
         code = "import sys; from tests.integration.sandbox.house import serve; serve(*sys.argv[1:])"
         with self.log.open("ab") as log:
             self.spawner = subprocess.Popen(
-                [sys.executable, "-c", code, str(self.root), str(int(self.walls)), NAME],
+                [sys.executable, "-c", code, str(self.root), str(int(self.walls)), self.name, *settings],
                 stdout=log,
                 stderr=log,
                 cwd=repository(),
@@ -155,7 +158,7 @@ def repository() -> Path:
     return Path(__file__).parents[3]
 
 
-def serve(root: str, walls: str, name: str) -> None:
+def serve(root: str, walls: str, name: str, keep_idle: str, each: str, total: str) -> None:
     """The spawner's process."""
     layout = HomeLayout(Path(root))
     settings = spawner.Settings(
@@ -167,7 +170,8 @@ def serve(root: str, walls: str, name: str) -> None:
         code=spawner.code_folders(layout),
         control=None,
         template=(sys.executable, "-m", "tests.integration.sandbox.toy"),
-        keep_idle=1.0,
+        keep_idle=float(keep_idle),
+        budget=Budget(int(each), int(total)),
     )
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(repository())}
     made = spawner.Spawner(settings, environment)
@@ -213,10 +217,10 @@ def forget(house: House) -> None:
 
 def main() -> None:
     """``house.py {walls,none}``: run every case for it; one line of JSON a case."""
-    from tests.integration.sandbox import cases
+    from tests.integration.sandbox import cases, weights
 
     walls = sys.argv[1] != "none"
-    wanted = cases.ALL if walls else cases.EVERYWHERE
+    wanted = (*cases.ALL, *weights.ALL) if walls else cases.EVERYWHERE
     house = House(walls)
     try:
         for case in wanted:

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from airspace.backends import accounts
-from tests.integration.sandbox import cases
+from tests.integration.sandbox import cases, weights
 from tests.integration.sandbox.house import repository
 
 KINDS = ("root", "ordinary", "none")
+CASES = {"root": (*cases.ALL, *weights.ALL), "ordinary": (*cases.ALL, *weights.ALL), "none": cases.EVERYWHERE}
 
 
 @cache
@@ -51,7 +52,7 @@ def readable_by_nobody() -> bool:
 
 @pytest.mark.parametrize(
     ("kind", "case"),
-    [(kind, case.__name__) for kind in KINDS for case in (cases.EVERYWHERE if kind == "none" else cases.ALL)],
+    [(kind, case.__name__) for kind in KINDS for case in CASES[kind]],
 )
 def test_promise(kind: str, case: str) -> None:
     if kind == "root" and os.getuid() != 0:

@@ -15,6 +15,7 @@ from airspace.sandbox.nests import State, UnfitError, state_of
 from airspace.sandbox.zygote import Work
 
 READ = {"token": "none"}
+HELD = []
 
 
 def shell(work: Work) -> NoReturn:
@@ -30,6 +31,8 @@ def read(details: Mapping[str, Any]) -> dict[str, State]:
     """Reads nothing, but can be told from another reading."""
     if "unfit" in Path(details["file"]).read_text():
         raise UnfitError("it says so")
+    if (text := Path(details["file"]).read_text()).startswith("holds "):
+        HELD.append(os.urandom(1 << 20) * int(text.split()[1]))
     READ["token"] = secrets.token_hex(4)
     return {details["file"]: state_of(details["file"])}
 

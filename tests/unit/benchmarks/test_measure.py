@@ -34,11 +34,13 @@ def test_memory_of_this_process_and_of_one_that_is_gone() -> None:
     ("title", "name"),
     [
         ("postgres: airspace airflow [local] idle", "postgres"),
-        ("airflow worker -- LocalExecutor: <idle>", "LocalExecutor workers"),
+        ("airflow worker -- LocalExecutor: <idle>", "task supervisors"),
         ("airflow api_server -- host:127.0.0.1 port:8080", "api-server"),
         ("/x/python -m airspace.airflow.run scheduler", "scheduler"),
         ("/x/python -m supervisor.supervisord -c /h/supervisord.conf", "process manager"),
-        ("airspace supervisor: idle", "task supervisor"),
+        ("airspace supervisor: idle", "task supervisors"),
+        ("airflow worker -- 01a20016-84a4-7665-9024-c098695d89de", "tasks"),
+        ("airspace task: scheduler triggerer.postgres", "tasks"),
         ("bash", "other"),
     ],
 )

@@ -100,3 +100,10 @@ def test_later_layers_of_settings_win_and_percent_signs_survive() -> None:
     text = airflow_cfg.render({"core": {"a": "1", "b": "x%y"}}, {"core": {"a": "2"}})
     assert "a = 2" in text
     assert "b = x%%y" in text
+
+
+def test_what_a_running_task_adds_is_a_table_of_its_own() -> None:
+    row = {"mb": 60.0, "task_mb": 40.0, "supervisor_mb": 18.0, "rest_mb": 2.0}
+    text = report.table(_WALL | {"running_tasks": {"plain": {"20_of_1": row}, "airspace": {"20_of_4": row}}})
+    assert "| plain: 20 of 1 team | 60.0 | 40.0 | 18.0 | 2.0 |" in text
+    assert "| airspace: 20 of 4 teams | 60.0 |" in text

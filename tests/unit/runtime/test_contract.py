@@ -85,6 +85,7 @@ EXPECTED: dict[str, tuple[str, ...]] = {
         "data",
     ),
     f"{SUPERVISOR}WatchedSubprocess.send_msg": ("self", "msg", "request_id", "error"),
+    f"{SUPERVISOR}ActivitySubprocess._send_new_log_fd": ("self", "req_id"),
     f"{SUPERVISOR}WatchedSubprocess._serialize_response": ("self", "msg"),
     "airflow.dag_processing.processor:DagFileProcessorProcess._handle_request": ("self", "msg", "log", "req_id"),
     "airflow.sdk.execution_time.comms:_ResponseFrame.as_bytes": ("self",),

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from airspace.airflow.parsing.asset_claims import Claims, Stored
 from airspace.airflow.parsing.checks import prefixing
 from airspace.airflow.parsing.param_schema import is_quick
-from airspace.model.limits import ParseLimits, reference
+from airspace.model.limits import CodeLimits, reference
 from tests.unit.runtime.untrusted import (
     LIMITS,
     NEVER,
@@ -158,7 +158,7 @@ def test_an_id_is_used_once_in_a_file() -> None:
     assert "[dag-id-taken]" in refused(document(), document())
 
 
-LOW = ParseLimits(
+LOW = CodeLimits(
     nodes=300,
     depth=20,
     text_chars=50,
@@ -218,10 +218,10 @@ def test_limits_are_read_from_the_configuration_and_must_be_numbers() -> None:
     def only(value: str) -> Callable[[str, str], str | None]:
         return lambda _, key: value if key == "tasks_per_dag" else None
 
-    assert ParseLimits.read(only("7")) == replace(LIMITS, tasks_per_dag=7)
+    assert CodeLimits.read(only("7")) == replace(LIMITS, tasks_per_dag=7)
     for value in ("0", "-1", "many", "1.5"):
         with pytest.raises(ValueError, match=r"\[airspace\] tasks_per_dag"):
-            ParseLimits.read(only(value))
+            CodeLimits.read(only(value))
 
 
 class TestPrefix:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airspace.airflow.stream import LONGEST_LINE, LONGEST_RECORD, Frames, Meter, Outbox, SpoiledError
-from airspace.model.limits import ParseLimits
+from airspace.model.limits import CodeLimits
 from tests.unit.runtime.untrusted import asset, document, heard, mapped, task, vetted
 
 FEW = settings(max_examples=150, deadline=2000, suppress_health_check=[HealthCheck.too_slow])
@@ -65,7 +65,7 @@ TREES = st.recursive(
 )  # fmt: skip
 
 
-def frames_of(limits: ParseLimits, on_frame: Callable[[bytes], None]) -> Frames:
+def frames_of(limits: CodeLimits, on_frame: Callable[[bytes], None]) -> Frames:
     """As the parent reads a process that parses."""
     return Frames(
         on_frame,
@@ -144,7 +144,7 @@ def test_the_whole_one_is_let_in() -> None:
 # --- the wire --------------------------------------------------------------------------------------------------------
 
 
-def fed(data: bytes, limits: ParseLimits) -> list[bytes]:
+def fed(data: bytes, limits: CodeLimits) -> list[bytes]:
     """The frames that come out, when it all comes in odd pieces."""
     here, there = socket.socketpair()
     frames: list[bytes] = []
@@ -174,7 +174,7 @@ def frame(body: bytes) -> bytes:
     return len(body).to_bytes(4, "big") + body
 
 
-SMALL = ParseLimits(message_bytes=100_000, message_containers=50, requests=5)
+SMALL = CodeLimits(message_bytes=100_000, message_containers=50, requests=5)
 
 
 def test_frames_come_out_as_they_went_in() -> None:
@@ -198,7 +198,7 @@ def test_what_would_fill_the_parent_is_ended_before_it_does(data: bytes, why: st
 
 def test_a_frame_that_is_announced_and_never_comes_takes_no_memory() -> None:
     here, there = socket.socketpair()
-    reader = frames_of(ParseLimits(message_bytes=2**31), lambda _: None)
+    reader = frames_of(CodeLimits(message_bytes=2**31), lambda _: None)
     with here, there:
         here.sendall((2**30).to_bytes(4, "big") + b"a few bytes")
         assert reader.read(there)
@@ -223,11 +223,11 @@ def test_the_bound_on_containers_holds_for_every_message() -> None:
     for _ in range(200):
         tree: Any = [{} for _ in range(generator.randrange(80))] + [[]] * generator.randrange(80)
         data = msgspec.msgpack.encode({"a": tree})
-        allowed = ParseLimits(message_containers=len(tree) + 2)
+        allowed = CodeLimits(message_containers=len(tree) + 2)
         frames_of(allowed, lambda _: None)._check(data)
         if len(tree) > 1:
             with pytest.raises(SpoiledError):
-                frames_of(ParseLimits(message_containers=len(tree) // 2), lambda _: None)._check(data)
+                frames_of(CodeLimits(message_containers=len(tree) // 2), lambda _: None)._check(data)
 
 
 def test_what_is_printed_is_metered() -> None:

@@ -11,7 +11,7 @@ from airspace.airflow.parsing.asset_claims import Claims
 from airspace.airflow.parsing.checks import Parsed
 from airspace.airflow.parsing.results import Rules, Vetted, screen, vet
 from airspace.airflow.parsing.shape import Known
-from airspace.model.limits import ParseLimits
+from airspace.model.limits import CodeLimits
 
 _TEXT, _NUMBER, _LIST, _MAP = (frozenset({kind}) for kind in ("string", "number", "array", "object"))
 _FLAG, _NULL = frozenset({"boolean"}), frozenset({"null"})
@@ -43,7 +43,7 @@ KNOWN = Known(
     weight_rules=frozenset({"downstream", "absolute"}),
     trigger_rules=frozenset({"all_success"}),
 )
-LIMITS = ParseLimits()
+LIMITS = CodeLimits()
 NEVER = {"__type": "airflow.timetables.simple.NullTimetable", "__var": {}}
 
 
@@ -90,7 +90,7 @@ def parsed(**fields: Any) -> Parsed:
 
 
 def vetted(
-    *documents: Any, known: Parsed | None = None, limits: ParseLimits = LIMITS, errors: Any = None, warnings: Any = None
+    *documents: Any, known: Parsed | None = None, limits: CodeLimits = LIMITS, errors: Any = None, warnings: Any = None
 ) -> Vetted:
     """The whole way of a result, but for building the Dag."""
     found = screen([lazy(each) for each in documents], limits)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from airspace.verify.catalogue import ATTACKS, SURFACES, Control, reference
+from airspace.verify.catalogue import ATTACKS, DOES_NOT_APPLY, SURFACES, Control, native_reference, reference
 from airspace.verify.inside import acts, runner
 from airspace.verify.inside.acts import ACTS, Refused, Unshown
 from airspace.verify.inside.facts import Facts, Process, process
@@ -27,9 +27,18 @@ def test_every_row_has_a_function_and_every_function_a_row() -> None:
 
 
 def test_the_page_lists_every_row() -> None:
-    seen = json.loads(PAGE.with_suffix(".json").read_text())
-    assert set(seen) == {attack.id for attack in ATTACKS}
-    assert reference(seen) in PAGE.read_text(), "run: python -m airspace.verify.catalogue docs/verify-isolation.json"
+    seen, native = (json.loads(PAGE.with_name(f"verify-{kind}.json").read_text()) for kind in ("isolation", "native"))
+    assert set(seen) == set(native["rows"]) == {attack.id for attack in ATTACKS}
+    told = "run: python -m airspace.verify.catalogue docs/verify-isolation.json docs/verify-native.json"
+    assert reference(seen, native) in PAGE.read_text(), told
+    assert native_reference(native) in PAGE.read_text(), told
+
+
+def test_what_was_seen_of_native_multi_team_has_its_evidence() -> None:
+    rows = json.loads(PAGE.with_name("verify-native.json").read_text())["rows"]
+    assert all(row["observed"] for row in rows.values())
+    assert all(row["control"] for row in rows.values() if row["verdict"] != DOES_NOT_APPLY)
+    assert not [name for name, row in rows.items() if "broken" in row["observed"] + row["control"]]
 
 
 def test_only_what_uses_things_up_needs_destructive() -> None:

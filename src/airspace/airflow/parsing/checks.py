@@ -16,7 +16,7 @@ from typing import Any
 from airspace.airflow.parsing.asset_claims import Claims, Use
 from airspace.airflow.parsing.refusals import Refusal, quoted
 from airspace.airflow.parsing.shape import ASSETS, TYPE, VAR, Known, Shape, asset_body, tag
-from airspace.model.limits import ParseLimits
+from airspace.model.limits import CodeLimits
 
 DEFAULT_POOL = "default_pool"
 DEFAULT_QUEUE = "default"
@@ -51,7 +51,7 @@ class Parsed:
     claims: Claims = field(default_factory=Claims)
 
 
-def judge(data: Any, known: Known, limits: ParseLimits, parsed: Parsed) -> list[Refusal]:
+def judge(data: Any, known: Known, limits: CodeLimits, parsed: Parsed) -> list[Refusal]:
     """Everything that is wrong with one serialized Dag. Coarse things first: the finer ones rely on them.
 
     :param data: plain JSON: ``shape.plain`` has nothing against it
@@ -110,7 +110,7 @@ class _Values:
     """The checks of what a well-formed Dag asks for."""
 
     known: Known
-    limits: ParseLimits
+    limits: CodeLimits
     parsed: Parsed
     dag: Mapping[str, Any]
 

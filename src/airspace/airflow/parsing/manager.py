@@ -42,7 +42,7 @@ from airspace.airflow.team_environment import team_environment
 from airspace.airflow.turns import next_in_line
 from airspace.backends.tables import TeamRegistry, TeamRow
 from airspace.model.home import HomeLayout, home_root
-from airspace.model.limits import REQUIRE_PREFIX, SECTION, ParseLimits
+from airspace.model.limits import REQUIRE_PREFIX, SECTION, CodeLimits
 from airspace.platform import bells
 from airspace.sandbox.client import SpawnerClient
 from airspace.sandbox.errors import BusyError, NotBegunError, SandboxError
@@ -401,5 +401,5 @@ def _rules() -> Rules:
         value: str | None = conf.get(section, key, fallback=None)
         return value
 
-    limits = ParseLimits.read(get)
+    limits = CodeLimits.read(get)
     return Rules(catalog.known(), limits, lambda dag: catalog.load(dag, limits.load_seconds))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -25,12 +24,11 @@ from airflow.sdk.execution_time.comms import (
     GetVariable,
     MaskSecret,
     _RequestFrame,
-    _ResponseFrame,
 )
 
 from airspace.airflow import sandbox_child
-from airspace.airflow.stream import Frames, Meter, Outbox, SpoiledError
-from airspace.model.limits import ParseLimits
+from airspace.airflow.stream import Frames, Meter, SpoiledError
+from airspace.model.limits import CodeLimits
 from airspace.sandbox.ports import Child
 
 _UNREADABLE = "it sent something that is no message of Airflow's"
@@ -41,12 +39,11 @@ class TeamParseProcess(DagFileProcessorProcess):
     """Airflow's parse process, whose end is noticed at once and whose messages are nobody's orders."""
 
     child: Child
-    limits: ParseLimits = attrs.field(factory=ParseLimits)
+    limits: CodeLimits = attrs.field(factory=CodeLimits)
     spoiled: str | None = attrs.field(default=None, init=False)
     """Why its parent would not listen any longer."""
     _stop_watching: Callable[[], None] = attrs.field(default=lambda: None, init=False)
-    _writing: bool = attrs.field(default=False, init=False)
-    _outbox: Outbox = attrs.field(default=None, init=False)
+    _answers: sandbox_child.Answers = attrs.field(default=None, init=False)
     _frames: Frames = attrs.field(default=None, init=False)
     _decoder: Any = attrs.field(factory=lambda: msgspec.msgpack.Decoder(_RequestFrame), init=False)
 
@@ -110,7 +107,7 @@ class TeamParseProcess(DagFileProcessorProcess):
             most=self.limits.requests,
             advice="divide the file into several",
         )
-        self._outbox = Outbox(requests, self.limits.message_bytes)
+        self._answers = sandbox_child.Answers(self.selector, requests, self.limits.message_bytes)
         sandbox_child.bound(self.selector, (stdout, stderr, logs), requests, meter, self._frames, self._guarded)
 
     def _guarded(self, read: Callable[[Any], bool]) -> Callable[[socket.socket], bool]:
@@ -180,18 +177,7 @@ class TeamParseProcess(DagFileProcessorProcess):
 
     def send_msg(self, msg: Any, request_id: int, error: ErrorResponse | None = None, **dump_opts: Any) -> None:
         """Answer without waiting for the process to read: what it does not take now is sent on when it does."""
-        if msg:
-            frame = _ResponseFrame(id=request_id, body=self._serialize_response(msg, **dump_opts))
-        else:
-            frame = _ResponseFrame(id=request_id, error=self._serialize_response(error) if error else None)
-        if self._outbox.send(bytes(frame.as_bytes())) and not self._writing:
-            copy = self.stdin.dup()  # a selector keeps a socket once: this one is for writing
-            self.selector.register(copy, selectors.EVENT_WRITE, (lambda _: self._outbox.flush(), self._written))
-            self._writing = True
-
-    def _written(self, sock: socket.socket) -> None:
-        self.selector.unregister(sock)
-        self._writing = False
+        self._answers.send(self, msg, request_id, error, **dump_opts)
 
 
 def work(team: str, rel_path: str, values: Mapping[str, str]) -> dict[str, Any]:

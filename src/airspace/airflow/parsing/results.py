@@ -13,7 +13,7 @@ from typing import Any
 from airspace.airflow.parsing.checks import Parsed, assets_in, judge, settings_of, tasks_of
 from airspace.airflow.parsing.refusals import Refusal, told
 from airspace.airflow.parsing.shape import Known, plain
-from airspace.model.limits import ParseLimits
+from airspace.model.limits import CodeLimits
 
 WARNING_TYPES = frozenset({"non-existent pool", "runtime varying value"})
 """The warnings of Airflow's that reading a file gives rise to."""
@@ -27,7 +27,7 @@ class Rules:
     """
 
     known: Known
-    limits: ParseLimits
+    limits: CodeLimits
     load: Callable[[Any], str | None] = lambda _: None
 
 
@@ -49,7 +49,7 @@ class Screened:
     refusals: list[Refusal] = field(default_factory=list)
 
 
-def screen(dags: Collection[Any], limits: ParseLimits) -> Screened:
+def screen(dags: Collection[Any], limits: CodeLimits) -> Screened:
     """Leave out what is no plain data, or too much of it."""
     screened = Screened()
     for count, dag in enumerate(dags):
@@ -108,7 +108,7 @@ def _judged(dag: Any, parsed: Parsed, rules: Rules, seen: Collection[str]) -> li
 # --- errors and warnings ---------------------------------------------------------------------------------------------
 
 
-def _own_errors(errors: Any, parsed: Parsed, limits: ParseLimits) -> dict[str, str]:
+def _own_errors(errors: Any, parsed: Parsed, limits: CodeLimits) -> dict[str, str]:
     """The file's own import errors, of bearable size: what it says about other files is told as its own."""
     own: dict[str, str] = {}
     for path, error in list(errors.items())[: limits.import_errors] if isinstance(errors, Mapping) else ():
@@ -143,7 +143,7 @@ def _is_warning(warning: Any, own: Collection[str]) -> bool:
 # --- what the platform decides ---------------------------------------------------------------------------------------
 
 
-def settle(dag: dict[str, Any], parsed: Parsed, limits: ParseLimits) -> None:
+def settle(dag: dict[str, Any], parsed: Parsed, limits: CodeLimits) -> None:
     """Overwrite what the platform decides."""
     # The path is what the source view reads and what tasks later run: never one that the file chose.
     if not _inside_archive(dag, parsed):

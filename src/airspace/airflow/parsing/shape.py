@@ -15,7 +15,7 @@ from typing import Any
 
 from airspace.airflow.parsing.param_schema import objection
 from airspace.airflow.parsing.refusals import Refusal, quoted
-from airspace.model.limits import ParseLimits
+from airspace.model.limits import CodeLimits
 
 TYPE, VAR = "__type", "__var"
 LARGEST_INT = 2**53  # what every reader of JSON agrees on
@@ -57,7 +57,7 @@ class Known:
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
-def plain(data: Any, limits: ParseLimits) -> Refusal | None:
+def plain(data: Any, limits: CodeLimits) -> Refusal | None:
     """The first thing that keeps this from being plain JSON of bearable size; never recursive, so never too deep."""
     nodes = 0
     waiting: list[tuple[Any, int]] = [(data, 1)]
@@ -81,7 +81,7 @@ def plain(data: Any, limits: ParseLimits) -> Refusal | None:
     return None
 
 
-def _leaf(node: Any, limits: ParseLimits) -> Refusal | None:
+def _leaf(node: Any, limits: CodeLimits) -> Refusal | None:
     if node is None or type(node) is bool:
         return None
     if type(node) is str:
@@ -112,7 +112,7 @@ class Shape:
     """The checks of one Dag's structure. Assumes that ``plain`` has nothing against it."""
 
     known: Known
-    limits: ParseLimits
+    limits: CodeLimits
     dag: Mapping[str, Any]
 
     def place(self, task_id: object = None) -> str:

@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from airspace.verify.inside import libc
 from airspace.verify.inside.acts import Refused, Unshown, act
 from airspace.verify.inside.facts import Facts
 
 _TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{8,2000}\.(eyJ[A-Za-z0-9_-]{8,4000})\.[A-Za-z0-9_-]{16,1000}")
 _CHUNK = 1 << 22
+_SET_DUMPABLE = 4
 _LARGEST = 1 << 30
 _OPTIONS = (("api_auth", "jwt_secret"), ("core", "fernet_key"), ("api", "secret_key"), ("database", "sql_alchemy_conn"))
 
@@ -51,6 +53,7 @@ def _memory(pid: str) -> Iterator[bytes]:
 
 @act("tokens.memory")
 def own_memory(facts: Facts) -> str:
+    libc.call("prctl", _SET_DUMPABLE, 1, 0, 0, 0)  # whoever may not look into itself may allow itself to
     return _search(facts, _memory("self"))
 
 

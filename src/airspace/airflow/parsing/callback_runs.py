@@ -1,0 +1,191 @@
+"""Callbacks that Airflow runs where it reads files: a Dag's own, and those and the e-mails of a task that died.
+
+Each runs in a process of its own in its team's sandbox, beside the files that are read and never instead of one. Teams
+take turns; what one team's callbacks do costs the others nothing but one look at a table.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+from uuid import UUID
+
+import structlog
+from airflow.sdk.log import init_log_file, logging_processors
+from airflow.utils.helpers import log_filename_template_renderer
+from sqlalchemy.exc import SQLAlchemyError
+
+from airspace.airflow.child_process import ending
+from airspace.airflow.parsing import callback_rows
+from airspace.airflow.parsing.callback_rows import Asked
+from airspace.airflow.parsing.process import TeamParseProcess
+from airspace.airflow.stream import SpoiledError
+from airspace.airflow.turns import next_in_line
+from airspace.backends.tables import TeamRow
+from airspace.sandbox.errors import BusyError, NotBegunError, SandboxError
+
+log = structlog.get_logger(logger_name=__name__)
+
+AT_ONCE = 4  # of all teams together; a team that has none running may always begin one
+EACH = 2  # of one team
+LOOK_SECONDS = 1.0
+BUSY_SECONDS = 2.0
+_TROUBLE = ("Callback failed", "Error in callback at", "Failed to execute callback", "Failed to send ")
+_MOST_NOTED = 500
+
+
+@dataclass
+class CallbackLog:
+    """Where one callback's lines go, and the first trouble among them.
+
+    :param path: of the file, absolute or below Airflow's logs
+    """
+
+    path: str
+    trouble: str | None = None
+    handle: BinaryIO = field(init=False)
+    logger: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.handle = init_log_file(self.path).open("ab")
+        processors = [self._note, *logging_processors(json_output=True)]
+        self.logger = structlog.wrap_logger(
+            structlog.BytesLogger(self.handle), processors=processors, logger_name="callback"
+        ).bind()
+
+    def _note(self, _logger: Any, _method: str, line: Any) -> Any:
+        """Airflow catches what a callback raises, and only logs it."""
+        event = str(line.get("event", ""))
+        if self.trouble is None and event.startswith(_TROUBLE):
+            self.trouble = f"{event[:_MOST_NOTED]}{_raised(line.get('error_detail'))}"
+        return line
+
+
+def _raised(detail: Any) -> str:
+    with contextlib.suppress(LookupError, TypeError, AttributeError):
+        return f" ({detail[0]['exc_type']}: {detail[0]['exc_value']})"[:_MOST_NOTED]
+    return ""
+
+
+@dataclass
+class Run:
+    """A callback whose process exists, or is about to."""
+
+    asked: Asked
+    process: TeamParseProcess
+    log: CallbackLog
+
+
+Begin = Callable[[Asked, CallbackLog], TeamParseProcess]
+
+
+class CallbackRuns:
+    """The callbacks in hand.
+
+    :param begin: orders the process; raises as :meth:`airspace.sandbox.ports.Sandboxes.order`
+    :param file_log: (bundle, path in it) → where the lines of a callback without a task go
+    :param seconds: that one may take
+    """
+
+    def __init__(self, begin: Begin, file_log: Callable[[str, str], str], seconds: float) -> None:
+        self._begin, self._file_log, self._seconds = begin, file_log, seconds
+        self._runs: list[Run] = []
+        self._ended: list[tuple[Asked, str | None]] = []
+        self._waiting: dict[str, list[UUID]] = {}
+        self._looked = float("-inf")
+        self._busy: dict[str, float] = {}
+        self._last_served: dict[str, None] = {}
+
+    def serve(self, teams: Mapping[str, TeamRow]) -> None:
+        """Take what ended, end what takes too long, begin what may begin. Waits for nobody.
+
+        :param teams: bundle → its team, of those in service
+        """
+        for run in list(self._runs):
+            if run.process.is_ready:
+                self._finish(run)
+            elif time.monotonic() - run.process.start_time > self._seconds:
+                run.process.spoil(f"it took longer than {self._seconds:g} seconds")
+                self._finish(run)
+        try:
+            self._report()
+            self._look(teams)
+            self._begin_next(teams)
+        except SQLAlchemyError as error:
+            log.warning("The callbacks that wait could not be read; trying again", error=type(error).__name__)
+
+    def give_up(self) -> None:
+        """End all. Their rows stay, and the next Dag processor runs them."""
+        for run in self._runs:
+            run.process.give_up()
+
+    def _finish(self, run: Run) -> None:
+        self._runs.remove(run)
+        code, spoiled = run.process.ending, run.process.spoiled
+        run.process.give_up()
+        reason = run.log.trouble
+        if spoiled is not None:
+            reason = f"The callback was ended: {spoiled}"
+        elif code != 0:
+            reason = f"The process of the callback {ending(code)} before it was done"
+        if reason is not None:
+            with contextlib.suppress(ValueError):
+                run.log.logger.error(reason)
+        run.process.close()
+        self._ended.append((run.asked, reason))
+        self._looked = float("-inf")
+
+    def _report(self) -> None:
+        if self._ended:
+            callback_rows.over(self._ended)
+            self._ended = []
+
+    def _look(self, teams: Mapping[str, TeamRow]) -> None:
+        now = time.monotonic()
+        if now - self._looked >= LOOK_SECONDS:
+            held = [run.asked.id for run in self._runs]
+            self._waiting = callback_rows.waiting(list(teams), held, EACH) if teams else {}
+            self._looked = now
+
+    def _begin_next(self, teams: Mapping[str, TeamRow]) -> None:
+        now = time.monotonic()
+        able = {name: ids for name, ids in self._waiting.items() if name in teams and self._busy.get(name, 0.0) < now}
+        if not able:
+            return
+        running: dict[str, int] = {}
+        for run in self._runs:
+            running[run.asked.bundle] = running.get(run.asked.bundle, 0) + 1
+        free = AT_ONCE - len(self._runs)
+        for bundle, request_id in next_in_line(able, running, dict.fromkeys(able, EACH), free, list(self._last_served)):
+            self._last_served.pop(bundle, None)
+            self._last_served[bundle] = None
+            self._waiting[bundle].remove(request_id)
+            if self._busy.get(bundle, 0.0) < now:
+                self._begin_one(request_id)
+
+    def _begin_one(self, request_id: UUID) -> None:
+        asked = callback_rows.take(request_id)
+        if asked is None:
+            return
+        lines = CallbackLog(self._path(asked))
+        try:
+            process = self._begin(asked, lines)
+        except (BusyError, NotBegunError):  # its turn comes again
+            lines.handle.close()
+            self._busy[asked.bundle] = time.monotonic() + BUSY_SECONDS
+        except (SandboxError, SpoiledError) as error:
+            reason = f"The callback could not be run: {error}"
+            lines.logger.error(reason)
+            lines.handle.close()
+            self._ended.append((asked, reason))
+        else:
+            self._runs.append(Run(asked, process, lines))
+            callback_rows.begun(asked)
+
+    def _path(self, asked: Asked) -> str:
+        if asked.task is None:
+            return self._file_log(asked.bundle, asked.rel_path)
+        return log_filename_template_renderer()(ti=asked.task)

@@ -52,6 +52,11 @@ class TeamApi:
         """The team's client."""
         return self._clients.setdefault(team, TeamClient(team, self._ask_airflow))
 
+    def warm(self) -> None:
+        """Have Airflow's own client made, and asked once: that takes seconds, in which nobody should wait."""
+        if self._ask_airflow is not None:
+            self._ask_airflow().task_instances.get_count(dag_id="airspace")
+
 
 class TeamClient:
     """What a process of a team's may be told by the parent that answers it. It stands in for Airflow's client.

@@ -19,6 +19,7 @@ from airflow.models.db_callback_request import DbCallbackRequest
 from airflow.utils.session import create_session
 from airflow.utils.state import CallbackState
 from sqlalchemy import Text, cast, delete, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from airspace.airflow import callbacks
 
@@ -104,7 +105,7 @@ def take(request_id: UUID) -> Asked | None:
                 f"it takes {row.size / 1024**2:.0f} MB, and may take {MOST_BYTES // 1024**2}: shorten the run's conf"
             )
         else:
-            request = _read(session.get(DbCallbackRequest, request_id))
+            request = _read(session, request_id)
             reason = "it cannot be read" if request is None else None
         if request is not None:
             place = place_of(request)
@@ -123,10 +124,12 @@ def take(request_id: UUID) -> Asked | None:
         return None
 
 
-def _read(row: Any) -> CallbackRequest | None:
+def _read(session: Any, request_id: UUID) -> CallbackRequest | None:
     try:
-        found: CallbackRequest = row.get_callback_request()
-    except Exception:  # noqa: BLE001 - whatever pydantic, json or an attribute has against it: one row ends nothing but itself
+        found: CallbackRequest = session.get(DbCallbackRequest, request_id).get_callback_request()
+    except SQLAlchemyError:
+        raise
+    except Exception:  # noqa: BLE001 - whatever Airflow's decoders, pydantic or an attribute have against it: one row ends nothing but itself
         return None
     return found
 

@@ -6,18 +6,17 @@ take turns; what one team's callbacks do costs the others nothing but one look a
 
 from __future__ import annotations
 
-import contextlib
+import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from airflow.sdk.log import init_log_file, logging_processors
 from airflow.utils.helpers import log_filename_template_renderer
 from sqlalchemy.exc import SQLAlchemyError
 
+from airspace.airflow.callbacks import CallbackLog
 from airspace.airflow.child_process import ending
 from airspace.airflow.parsing import callback_rows
 from airspace.airflow.parsing.callback_rows import Asked
@@ -33,41 +32,6 @@ AT_ONCE = 4  # of all teams together; a team that has none running may always be
 EACH = 2  # of one team
 LOOK_SECONDS = 1.0
 BUSY_SECONDS = 2.0
-_TROUBLE = ("Callback failed", "Error in callback at", "Failed to execute callback", "Failed to send ")
-_MOST_NOTED = 500
-
-
-@dataclass
-class CallbackLog:
-    """Where one callback's lines go, and the first trouble among them.
-
-    :param path: of the file, absolute or below Airflow's logs
-    """
-
-    path: str
-    trouble: str | None = None
-    handle: BinaryIO = field(init=False)
-    logger: Any = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.handle = init_log_file(self.path).open("ab")
-        processors = [self._note, *logging_processors(json_output=True)]
-        self.logger = structlog.wrap_logger(
-            structlog.BytesLogger(self.handle), processors=processors, logger_name="callback"
-        ).bind()
-
-    def _note(self, _logger: Any, _method: str, line: Any) -> Any:
-        """Airflow catches what a callback raises, and only logs it."""
-        event = str(line.get("event", ""))
-        if self.trouble is None and event.startswith(_TROUBLE):
-            self.trouble = f"{event[:_MOST_NOTED]}{_raised(line.get('error_detail'))}"
-        return line
-
-
-def _raised(detail: Any) -> str:
-    with contextlib.suppress(LookupError, TypeError, AttributeError):
-        return f" ({detail[0]['exc_type']}: {detail[0]['exc_value']})"[:_MOST_NOTED]
-    return ""
 
 
 @dataclass
@@ -87,11 +51,15 @@ class CallbackRuns:
 
     :param begin: orders the process; raises as :meth:`airspace.sandbox.ports.Sandboxes.order`
     :param file_log: (bundle, path in it) → where the lines of a callback without a task go
+    :param warm: what has to be done once before the first one, and takes seconds
     :param seconds: that one may take
     """
 
-    def __init__(self, begin: Begin, file_log: Callable[[str, str], str], seconds: float) -> None:
+    def __init__(
+        self, begin: Begin, file_log: Callable[[str, str], str], warm: Callable[[], None], seconds: float
+    ) -> None:
         self._begin, self._file_log, self._seconds = begin, file_log, seconds
+        self._warming = threading.Thread(target=warm, name="callbacks", daemon=True)
         self._runs: list[Run] = []
         self._ended: list[tuple[Asked, str | None]] = []
         self._waiting: dict[str, list[UUID]] = {}
@@ -132,8 +100,7 @@ class CallbackRuns:
         elif code != 0:
             reason = f"The process of the callback {ending(code)} before it was done"
         if reason is not None:
-            with contextlib.suppress(ValueError):
-                run.log.logger.error(reason)
+            run.log.error(reason)
         run.process.close()
         self._ended.append((run.asked, reason))
         self._looked = float("-inf")
@@ -153,7 +120,7 @@ class CallbackRuns:
     def _begin_next(self, teams: Mapping[str, TeamRow]) -> None:
         now = time.monotonic()
         able = {name: ids for name, ids in self._waiting.items() if name in teams and self._busy.get(name, 0.0) < now}
-        if not able:
+        if not able or not self._is_warm():
             return
         running: dict[str, int] = {}
         for run in self._runs:
@@ -165,6 +132,12 @@ class CallbackRuns:
             self._waiting[bundle].remove(request_id)
             if self._busy.get(bundle, 0.0) < now:
                 self._begin_one(request_id)
+
+    def _is_warm(self) -> bool:
+        """Done beside the loop that serves all teams. If it failed, it is done within it."""
+        if self._warming.ident is None:
+            self._warming.start()
+        return not self._warming.is_alive()
 
     def _begin_one(self, request_id: UUID) -> None:
         asked = callback_rows.take(request_id)
@@ -178,7 +151,7 @@ class CallbackRuns:
             self._busy[asked.bundle] = time.monotonic() + BUSY_SECONDS
         except (SandboxError, SpoiledError) as error:
             reason = f"The callback could not be run: {error}"
-            lines.logger.error(reason)
+            lines.error(reason)
             lines.handle.close()
             self._ended.append((asked, reason))
         else:

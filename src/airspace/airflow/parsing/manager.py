@@ -27,12 +27,13 @@ from airflow.utils.session import create_session
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from uuid6 import uuid7
 
+from airspace.airflow.callbacks import CallbackLog
 from airspace.airflow.child_process import ending
 from airspace.airflow.live_teams import Grants, LiveTeams
 from airspace.airflow.parsing import bundles, catalog, facts, process, results
 from airspace.airflow.parsing.bundles import Signature
 from airspace.airflow.parsing.callback_rows import Asked
-from airspace.airflow.parsing.callback_runs import CallbackLog, CallbackRuns
+from airspace.airflow.parsing.callback_runs import CallbackRuns
 from airspace.airflow.parsing.checks import Parsed
 from airspace.airflow.parsing.discovery import Finder
 from airspace.airflow.parsing.process import TeamParseProcess
@@ -204,7 +205,7 @@ class TeamDagProcessor(DagFileProcessorManager):
         def file_log(bundle: str, rel_path: str) -> str:
             return str(self._render_log_filename(self._file(bundle, rel_path)))
 
-        return CallbackRuns(self._begin_callback, file_log, self.processor_timeout)
+        return CallbackRuns(self._begin_callback, file_log, self._team_api.warm, self.processor_timeout)
 
     def _begin_callback(self, asked: Asked, lines: CallbackLog) -> TeamParseProcess:
         file = self._file(asked.bundle, asked.rel_path)

@@ -6,6 +6,7 @@ import email
 import json
 import os
 import signal
+import socket
 import time
 import uuid
 from collections.abc import Callable
@@ -132,7 +133,8 @@ def test_a_dags_callback_runs_in_its_sandbox_and_asks_for_its_own_alone(calling:
         assert "Error" in found[name] or "Exception" in found[name], name
         assert "theirs" not in found[name], name
     assert found["environment"]["AIRSPACE_TEAM"] == "caller"
-    assert not {"AIRSPACE_HOME", "AIRSPACE_RUN", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"} & set(found["environment"])
+    assert not {"AIRSPACE_HOME", "AIRSPACE_RUN"} & set(found["environment"])
+    assert "postgres" not in json.dumps(found["environment"])
     assert len([name for name in found["pids"] if name.isdecimal()]) < 10
     rows = {row.key: row.val for row in calling.rows("SELECT key, val FROM variable WHERE key LIKE '%.%'")}
     assert rows["neighbour.threshold"] == "neighbour's"
@@ -377,7 +379,7 @@ LATE = """
 
     def late(to, context):
         try:
-            Variable.get("neighbour.threshold")
+            other = BaseHook.get_connection("neighbour.warehouse").host
         except Exception as error:
             other = type(error).__name__
         found = {{
@@ -423,7 +425,7 @@ def test_a_missed_deadline_calls_back_in_the_sandbox_and_a_killed_one_is_told(ca
     calling.write_dag("caller", "late.py", LATE.format(place=place(calling, "caller")))
     found = json.loads(seen(calling, "caller", "late", 60))
     assert (found["to"], found["variable"], found["host"]) == ("us", "caller's", "host-of-caller")
-    assert found["other"] == "AirflowRuntimeError"
+    assert found["other"] == "AirflowNotFoundException"
     assert "threshold" in found["keys"]
     assert "AIRSPACE_HOME" not in found["environment"]
     wait_for(lambda: callback_states(calling).get("late") == "success", 10)
@@ -452,3 +454,88 @@ def test_a_missed_deadline_calls_back_in_the_sandbox_and_a_killed_one_is_told(ca
     wait_for(lambda: callback_states(calling)["hangs"] == "failed", 20)
     wait_for(lambda: not callback_processes("caller"), 10)
     assert (place(calling, "caller") / "hanging").read_text() == "began "
+
+
+def enqueue_test(home: Home, connection: str, team: str | None, **fields: object) -> str:
+    """A connection test as the API server queues it, and its id."""
+    row = str(uuid.uuid4())
+    known = {"conn_type": "smtp", "host": "127.0.0.1", "port": 2526, "login": None, **fields}
+    with home.engine.begin() as db:
+        db.execute(
+            text(
+                "INSERT INTO connection_test_request (id, token, connection_id, state, created_at, updated_at, conn_type,"
+                " host, port, login, password, extra, is_encrypted, is_extra_encrypted, team_name)"
+                " VALUES (:i, :i, :c, 'pending', now(), now(), :conn_type, :host, :port, :login, :password, :extra,"
+                " false, false, :t)"
+            ),
+            {"i": row, "c": connection, "t": team, "password": None, "extra": None, **known},
+        )
+    return row
+
+
+def tested(home: Home, row: str) -> tuple[str, str]:
+    ask = "SELECT state, result_message FROM connection_test_request WHERE id=:i AND state IN ('success', 'failed')"
+    (found,) = wait_for(lambda: home.rows(ask, i=row), 30)
+    return found.state, found.result_message
+
+
+def test_a_connection_is_tested_in_its_teams_sandbox_and_no_other(calling: Home) -> None:
+    extra = json.dumps({"disable_ssl": True, "disable_tls": True, "timeout": 2, "retry_limit": 1})
+    # The platform's own loopback has a listener there; the sandbox's has none.
+    with socket.create_server(("127.0.0.1", 0)) as outside:
+        port = outside.getsockname()[1]
+        state, message = tested(
+            calling, enqueue_test(calling, "caller.mail", "caller", port=port, extra=extra, password="very-secret")
+        )
+        outside.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            outside.accept()
+    assert state == "failed"
+    assert "refused" in message
+    assert "very-secret" not in message
+    for name, team, why in (
+        ("neighbour.warehouse", "caller", "is not team caller's"),
+        ("smtp_default", None, "without a team"),
+        ("caller.mail", "nobody", "is not team nobody's"),
+    ):
+        state, message = tested(calling, enqueue_test(calling, name, team))
+        assert state == "failed"
+        assert why in message, name
+    assert not [title for title in calling.titles() if "connection test" in title]
+
+
+def test_a_connection_test_whose_supervisor_is_killed_is_told(calling: Home) -> None:
+    with calling.engine.begin() as db:
+        db.execute(text("DELETE FROM connection_test_request"))
+    # A server that accepts and says nothing, in the team's own sandbox.
+    calling.write_dag(
+        "caller",
+        "silent.py",
+        f"""
+        import socket, time
+        from pathlib import Path
+        from airflow.sdk import DAG, task
+        with DAG("caller_silent", schedule="@once", is_paused_upon_creation=False):
+            @task
+            def serve():
+                with socket.create_server(("127.0.0.1", 2527)):
+                    Path("{place(calling, "caller")}/silent").touch()
+                    time.sleep(25)
+            serve()
+        """,
+    )
+    wait_for((place(calling, "caller") / "silent").exists, 40)
+    extra = json.dumps({"disable_ssl": True, "disable_tls": True, "timeout": 60})
+    row = enqueue_test(calling, "caller.mail", "caller", port=2527, extra=extra)
+    wait_for(lambda: calling.rows("SELECT 1 FROM connection_test_request WHERE id=:i AND state='running'", i=row), 20)
+    wait_for(lambda: [title for title in calling.titles() if title.startswith("airspace connection test: caller")], 10)
+    supervisor = next(
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if "airspace supervisor: caller connection-test caller.mail" in " ".join(process.info["cmdline"] or ())
+    )
+    supervisor.kill()
+    state, message = tested(calling, row)
+    assert state == "failed"
+    assert "SIGKILL" in message
+    wait_for(lambda: not [title for title in calling.titles() if title.startswith("airspace connection test: ")], 10)

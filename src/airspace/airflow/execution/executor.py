@@ -117,7 +117,7 @@ class TeamExecutor(BaseExecutor):
         """Somebody waits for them at a screen, so they wait for no slot; how many there are is bounded at the door."""
         for workload in list(self.queued_connection_tests.values()):
             try:
-                team = connection_tests.team_of(workload.connection_test_id, [team.name for team in self._teams.all()])
+                team = connection_tests.admit(workload.connection_test_id, [team.name for team in self._teams.all()])
             except ForeignError as error:
                 self._unqueue(workload.key)
                 connection_tests.fail(workload.key.id, str(error))

@@ -15,9 +15,9 @@ from airspace.model.errors import AirspaceError, NotRunningError
 from airspace.platform import home
 from airspace.platform.service import Platform
 from airspace.sandbox.spec import read_places
-from airspace.verify import outside, planting
+from airspace.verify import elsewhere, outside, planting
 from airspace.verify.catalogue import ATTACKS, Attack, Control
-from airspace.verify.inside.facts import ATTACKER, DAGS, PARSED, TASK, VICTIM, Facts
+from airspace.verify.inside.facts import ATTACKER, CALLED, DAGS, PARSED, TASK, VICTIM, Facts
 from airspace.verify.inside.runner import Result
 from airspace.verify.inside.task import REPORT, STOP
 from airspace.verify.judge import Machine, Verdicts, judge_all
@@ -76,7 +76,9 @@ def verify(platform: Platform, options: Options, tell: Tell) -> Findings:
             with Airflow(platform.url) as airflow, _decoys(platform, nonce) as decoys:
                 known = Facts(nonce, str(platform.layout.root), secret, f"verify-hold-{nonce}")
                 attempt = _Attempt(platform, planting.sign_in(airflow, password), decoys, known, tell)
-                verdicts = attempt.run(chosen, skipped)
+                with Airflow(platform.url) as another:
+                    outsider = planting.sign_in(another, password, planting.OUTSIDER)
+                    verdicts = attempt.run(chosen, skipped, outsider)
         finally:
             if not options.keep:
                 outside.ignore_interrupts()
@@ -101,15 +103,18 @@ class _Attempt:
         self._witness = Witness(session, decoys, facts.nonce)
         self._controls: dict[str, Result] = {}
         self._results: dict[str, Result] = {}
+        self._dags = set(DAGS.values())
 
-    def run(self, chosen: Collection[Attack], skipped: tuple[str, ...]) -> Verdicts:
-        """Everything."""
+    def run(self, chosen: Collection[Attack], skipped: tuple[str, ...], outsider: Session) -> Verdicts:
+        """Everything.
+
+        :param outsider: a lead of the attacker's alone
+        """
         self._facts = outside.machine_facts(self._platform, self._decoys, self._facts)
         as_platform = PlatformControls(self._platform, _ids(chosen, Control.PLATFORM), self._facts)
         as_platform.start()
-        parsed = [attack.id for attack in chosen if attack.surface == "parsing"]
-        if parsed:
-            planting.plant_parsed(self._platform, parsed, self._facts)
+        parsed, called, tests = (_on(chosen, surface) for surface in ("parsing", "callbacks", "tests"))
+        self._plant(parsed, called)
         self._tell("wait until their Dags are parsed")
         self._wait_for_dags()
         self._trigger(VICTIM, "over", {})
@@ -123,7 +128,7 @@ class _Attempt:
         self._controls |= self._seen(as_platform.results(), "platform")
         for team in (ATTACKER, VICTIM) if emits else ():
             self._trigger(team, "emit", {"part": "emit", "facts": self._facts.as_dict()})
-        mild = [attack for attack in chosen if not attack.harmful and attack.surface != "parsing"]
+        mild = [attack for attack in chosen if not attack.harmful and attack.surface not in elsewhere.SURFACES]
         machine: Mapping[str, Any] = {}
         if mild:
             self._tell(f"attack: {len(mild)} attempts from a task of {ATTACKER}")
@@ -132,13 +137,32 @@ class _Attempt:
             if attack.harmful:
                 self._tell(f"attack: {attack.what}")
                 machine = self._attack([attack.id], attack.id.partition(".")[2]) or machine
-        if parsed:
-            self._results |= self._while_parsing()
+        self._attack_elsewhere(parsed, called, tests, outsider)
         if emits:
             self._await_emits()
         self._release()
         rows = judge_all(chosen, self._controls, self._results, self._judged(machine))
         return Verdicts(rows, skipped)
+
+    def _plant(self, parsed: list[str], called: list[str]) -> None:
+        if parsed:
+            planting.plant_parsed(self._platform, parsed, self._facts)
+        if called:
+            self._dags |= {CALLED}
+            planting.plant_called(self._platform, called, self._facts)
+
+    def _attack_elsewhere(self, parsed: list[str], called: list[str], tests: list[str], outsider: Session) -> None:
+        """What no task tries: the reading of a file, a callback, tests of connections."""
+        if parsed:
+            self._results |= self._while_parsing()
+        if called:
+            self._tell(f"attack: {len(called)} attempts from a callback of {ATTACKER}'s Dag")
+            self._results |= outside.results(elsewhere.called(self._session, self._facts, self._wait))
+        if tests:
+            self._tell("attack: tests of connections")
+            controls, attacks = elsewhere.tests(tests, self._session, outsider, self._facts)
+            self._controls |= controls
+            self._results |= attacks
 
     def _judged(self, machine: Mapping[str, Any]) -> Machine:
         layout = self._platform.layout
@@ -151,11 +175,11 @@ class _Attempt:
         )
 
     def _wait_for_dags(self) -> None:
-        missing = set(DAGS.values())
+        missing = set(self._dags)
 
         def parsed() -> bool:
             missing.clear()
-            missing.update(set(DAGS.values()) - {dag.dag_id for dag in self._session.dags() if not dag.stale})
+            missing.update(self._dags - {dag.dag_id for dag in self._session.dags() if not dag.stale})
             return not missing
 
         self._wait("the planted Dags are parsed", parsed)
@@ -246,6 +270,10 @@ class _Attempt:
             if time.monotonic() > until:
                 raise AirspaceError(f"gave up waiting until {what}", fix="airspace status; less $AIRSPACE_HOME/logs")
             time.sleep(_POLL)
+
+
+def _on(attacks: Iterable[Attack], surface: str) -> list[str]:
+    return [attack.id for attack in attacks if attack.surface == surface]
 
 
 def _ids(attacks: Iterable[Attack], control: Control) -> list[str]:

@@ -463,8 +463,8 @@ def enqueue_test(home: Home, connection: str, team: str | None, **fields: object
     with home.engine.begin() as db:
         db.execute(
             text(
-                "INSERT INTO connection_test_request (id, token, connection_id, state, created_at, updated_at, conn_type,"
-                " host, port, login, password, extra, is_encrypted, is_extra_encrypted, team_name)"
+                "INSERT INTO connection_test_request (id, token, connection_id, state, created_at, updated_at,"
+                " conn_type, host, port, login, password, extra, is_encrypted, is_extra_encrypted, team_name)"
                 " VALUES (:i, :i, :c, 'pending', now(), now(), :conn_type, :host, :port, :login, :password, :extra,"
                 " false, false, :t)"
             ),

@@ -32,7 +32,7 @@ def called(session: Session, facts: Facts, wait: Wait) -> dict[str, Any]:
         return found.get("nonce") == facts.nonce
 
     wait(f"the callback of {CALLED} has run", told)
-    results: dict[str, Any] = found["results"]
+    results: dict[str, Any] = json.loads(found["told"])
     return results
 
 

@@ -40,7 +40,10 @@ def answers(postgres: Cluster, migrated_template: str, tmp_path_factory: pytest.
     postgres.create_database(PASSWORD, name, template=migrated_template)
     env = write_airflow_home(home, postgres.url(PASSWORD, name))
     config = home / "airflow" / "airflow.cfg"
-    config.write_text(config.read_text().replace("[core]\n", "[core]\ntest_connection = Enabled\n"))
+    config.write_text(
+        config.read_text().replace("[core]\n", "[core]\ntest_connection = Enabled\n")
+        + "\n[connection_test]\ntimeout = 0\n"
+    )
     command = [
         "-m",
         "tests.integration.access.sweep.run",

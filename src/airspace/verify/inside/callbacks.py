@@ -43,4 +43,5 @@ def report(acts: list[str], facts: Mapping[str, Any]) -> None:
     from airflow.sdk import Variable
 
     results = as_json(perform(acts, Facts.from_dict(facts, role=ATTACKER)))
-    Variable.set(CALLED_REPORT, json.dumps({"nonce": facts["nonce"], "results": results}))
+    # As a text within a text: what is shown of a variable is masked under keys that sound secret, as some ids do.
+    Variable.set(CALLED_REPORT, json.dumps({"nonce": facts["nonce"], "told": json.dumps(results)}))

@@ -212,8 +212,9 @@ def take_back(platform: Platform) -> list[str]:
         stop_runs(session)
         left += _remove_rows(session)
     _apply(platform, {team: _EMPTY_FILE.format(team=team) for team in DAGS}, {})
-    for team, dag_id in DAGS.items():
+    for team in DAGS:
         left += [f"storage/{team}/{name}" for name in _empty(platform.layout.storage / team)]
+    for dag_id in (*DAGS.values(), CALLED):
         shutil.rmtree(platform.layout.logs / "airflow" / f"dag_id={dag_id}", ignore_errors=True)
     return left
 

@@ -493,6 +493,20 @@ def test_a_connection_is_tested_in_its_teams_sandbox_and_no_other(calling: Home)
     assert state == "failed"
     assert "refused" in message
     assert "very-secret" not in message
+    # The mask that the UI sends back stands for the stored secret, if that goes where it belongs.
+    with calling.engine.begin() as db:
+        db.execute(
+            text(
+                "INSERT INTO connection (conn_id, conn_type, host, port, password, is_encrypted, is_extra_encrypted,"
+                " team_name) VALUES ('caller.stored', 'smtp', '127.0.0.1', 2526, 'kept', false, false, 'caller')"
+            )
+        )
+    same = enqueue_test(calling, "caller.stored", "caller", extra=extra, password="***")
+    assert tested(calling, same)[0] == "failed"
+    other = enqueue_test(calling, "caller.stored", "caller", extra=extra, password="***", port=2529)
+    assert tested(calling, other)[0] == "failed"
+    ask = "SELECT password FROM connection_test_request WHERE id=:i"
+    assert (calling.rows(ask, i=same)[0].password == "***", calling.rows(ask, i=other)[0].password) == (False, "***")
     for name, team, why in (
         ("neighbour.warehouse", "caller", "is not team caller's"),
         ("smtp_default", None, "without a team"),

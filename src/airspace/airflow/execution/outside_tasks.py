@@ -6,6 +6,7 @@ Neither has a token that the Execution API would answer for, so the supervisor a
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -78,6 +79,12 @@ class CallbackProcess(Listening, CallbackSubprocess):
         """Whether it told itself what became of it, for when nobody saw how it ended."""
         return False
 
+    @property
+    def is_late(self) -> bool:
+        """Whether it had no more time."""
+        most = self._get_callback_execution_timeout()
+        return 0 < most < time.monotonic() - self.start_time
+
     def send_msg(self, msg: Any, request_id: int, error: Any = None, **dump_opts: Any) -> None:
         """As Airflow does, but for a process that asks and does not read."""
         self.stdin.settimeout(_PATIENCE)
@@ -144,6 +151,8 @@ def run_callback(workload: ExecuteCallback, errand: Errand, sandboxes: Sandboxes
             code = process.wait()
         if process.spoiled is not None:
             raise FailedError(f"The callback was ended: {process.spoiled}")
+        if process.is_late:
+            raise FailedError("The callback was ended: it took longer than [callbacks] callback_execution_timeout")
         if code != 0:
             raise FailedError(lines.trouble or f"The process of the callback {ending(code)}")
     except Exception as error:

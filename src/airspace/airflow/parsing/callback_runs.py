@@ -126,7 +126,8 @@ class CallbackRuns:
         for run in self._runs:
             running[run.asked.bundle] = running.get(run.asked.bundle, 0) + 1
         free = AT_ONCE - len(self._runs)
-        for bundle, request_id in next_in_line(able, running, dict.fromkeys(able, EACH), free, list(self._last_served)):
+        chosen = next_in_line(able, running, dict.fromkeys(able, EACH), free, list(self._last_served))
+        for bundle, request_id in chosen[:AT_ONCE]:  # each may wait a moment for a sandbox to be built
             self._last_served.pop(bundle, None)
             self._last_served[bundle] = None
             self._waiting[bundle].remove(request_id)

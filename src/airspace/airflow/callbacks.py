@@ -16,6 +16,16 @@ FAILED = "airspace callback failed"
 LONGEST = 2000
 """Characters of what is told."""
 
+
+def storable(text: object, most: int = LONGEST) -> str:
+    """A team's words as a database takes them, of bearable length.
+
+    A NUL or half a character in them would end the scheduler or the Dag processor of all teams.
+    """
+    kept = str(text).replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return kept if len(kept) <= most else f"{kept[: most - 6]} (cut)"
+
+
 _TROUBLE = ("Callback failed", "Callback execution failed", "Error in callback at", "Failed to execute callback",
             "Failed to send ")  # fmt: skip
 _MOST_NOTED = 500
@@ -49,7 +59,7 @@ class CallbackLog:
         """Airflow catches what a callback raises, and only logs it."""
         event = str(line.get("event", ""))
         if self.trouble is None and event.startswith(_TROUBLE):
-            self.trouble = f"{event[:_MOST_NOTED]}{_raised(line.get('error_detail'))}"
+            self.trouble = storable(f"{event[:_MOST_NOTED]}{_raised(line.get('error_detail'))}")
         return line
 
 

@@ -242,7 +242,7 @@ SLOW = """
         with (PLACE / f"{{run}}.began").open("a") as file:
             file.write(f"{{os.getpid()}}\\n")
         if "raise" in run:
-            raise ValueError("it did not work")
+            raise ValueError("it did not work" + chr(0) + chr(0xD800))
         while not (PLACE / f"{{run}}.go").exists():
             time.sleep(0.05)
         (PLACE / f"{{run}}.done").touch()
@@ -302,7 +302,10 @@ def test_one_teams_callbacks_hold_up_nobody_else(calling: Home, record_property:
 
 def test_what_goes_wrong_is_told_in_the_event_log(calling: Home) -> None:
     slow(calling, "caller")
-    ask_for(calling, "caller", request("caller", "raise"))
+    # A name that is no file's: there is no log of such a run.
+    last = {"id": str(uuid.uuid4()), "task_id": "t", "dag_id": "caller_slow", "run_id": "raise" + "x" * 245}
+    last |= {"try_number": 1, "dag_version_id": str(uuid.uuid4())}
+    ask_for(calling, "caller", request("caller", last["run_id"], context_from_server={"last_ti": last}))
     assert "it did not work" in told(calling, "caller_slow")
     ask_for(calling, "caller", request("caller", "endless"))
     assert "longer than 6 seconds" in wait_for(
@@ -392,7 +395,7 @@ LATE = """
         (PLACE / "late.part").rename(PLACE / "late")
 
     def fails(context):
-        raise ValueError("it did not work")
+        raise ValueError("it did not work" + chr(0) + chr(0xD800))
 
     def hangs(context):
         with (PLACE / "hanging").open("a") as file:
@@ -473,7 +476,7 @@ def enqueue_test(home: Home, connection: str, team: str | None, **fields: object
     return row
 
 
-def tested(home: Home, row: str) -> tuple[str, str]:
+def outcome_of(home: Home, row: str) -> tuple[str, str]:
     ask = "SELECT state, result_message FROM connection_test_request WHERE id=:i AND state IN ('success', 'failed')"
     (found,) = wait_for(lambda: home.rows(ask, i=row), 30)
     return found.state, found.result_message
@@ -484,7 +487,7 @@ def test_a_connection_is_tested_in_its_teams_sandbox_and_no_other(calling: Home)
     # The platform's own loopback has a listener there; the sandbox's has none.
     with socket.create_server(("127.0.0.1", 0)) as outside:
         port = outside.getsockname()[1]
-        state, message = tested(
+        state, message = outcome_of(
             calling, enqueue_test(calling, "caller.mail", "caller", port=port, extra=extra, password="very-secret")
         )
         outside.settimeout(0)
@@ -502,9 +505,9 @@ def test_a_connection_is_tested_in_its_teams_sandbox_and_no_other(calling: Home)
             )
         )
     same = enqueue_test(calling, "caller.stored", "caller", extra=extra, password="***")
-    assert tested(calling, same)[0] == "failed"
+    assert outcome_of(calling, same)[0] == "failed"
     other = enqueue_test(calling, "caller.stored", "caller", extra=extra, password="***", port=2529)
-    assert tested(calling, other)[0] == "failed"
+    assert outcome_of(calling, other)[0] == "failed"
     ask = "SELECT password FROM connection_test_request WHERE id=:i"
     assert (calling.rows(ask, i=same)[0].password == "***", calling.rows(ask, i=other)[0].password) == (False, "***")
     for name, team, why in (
@@ -512,7 +515,7 @@ def test_a_connection_is_tested_in_its_teams_sandbox_and_no_other(calling: Home)
         ("smtp_default", None, "without a team"),
         ("caller.mail", "nobody", "is not team nobody's"),
     ):
-        state, message = tested(calling, enqueue_test(calling, name, team))
+        state, message = outcome_of(calling, enqueue_test(calling, name, team))
         assert state == "failed"
         assert why in message, name
     assert not [title for title in calling.titles() if "connection test" in title]
@@ -549,7 +552,7 @@ def test_a_connection_test_whose_supervisor_is_killed_is_told(calling: Home) -> 
         if "airspace supervisor: caller connection-test caller.mail" in " ".join(process.info["cmdline"] or ())
     )
     supervisor.kill()
-    state, message = tested(calling, row)
+    state, message = outcome_of(calling, row)
     assert state == "failed"
     assert "SIGKILL" in message
     wait_for(lambda: not [title for title in calling.titles() if title.startswith("airspace connection test: ")], 10)

@@ -6,6 +6,7 @@ given out again, what has a living supervisor is waited for, and what has none h
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
@@ -16,9 +17,12 @@ from airflow.models.callback import CallbackKey, ExecutorCallback
 from airflow.utils.session import create_session
 from airflow.utils.state import CallbackState
 from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
 
-from airspace.airflow.callbacks import FAILED
+from airspace.airflow.callbacks import FAILED, storable
 from airspace.airflow.execution.presence import Holder, TaskPresence
+
+log = logging.getLogger(__name__)
 
 _OPEN = (CallbackState.PENDING, CallbackState.QUEUED, CallbackState.RUNNING)
 _KILLED = "the process that supervised it ended with the scheduler"
@@ -37,9 +41,12 @@ def store(callback_id: str, reason: str | None) -> None:
     """It has ended; with a reason: it failed. By whoever saw it, over a connection of its own."""
     state = CallbackState.SUCCESS if reason is None else CallbackState.FAILED
     mine = (ExecutorCallback.id == UUID(callback_id), ExecutorCallback.state.in_(_OPEN))
+    output = None if reason is None else storable(reason)
     try:
         with create_session(scoped=False) as session:
-            session.execute(update(ExecutorCallback).where(*mine).values(state=state, output=reason))
+            session.execute(update(ExecutorCallback).where(*mine).values(state=state, output=output))
+    except SQLAlchemyError as error:
+        log.warning("How callback %s ended could not be stored; the scheduler does: %s", callback_id, error)
     finally:
         settings.engine.dispose()
 

@@ -17,9 +17,11 @@ from airflow.models import Connection
 from airflow.models.connection_test import ACTIVE_STATES, ConnectionTestRequest, ConnectionTestState
 from airflow.utils.session import create_session
 from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from airspace.access.naming import belongs
 from airspace.access.table import Kind
+from airspace.airflow.callbacks import storable
 
 MASK = "***"
 NO_TEAM = (
@@ -67,6 +69,7 @@ def _unmask(asked: ConnectionTestRequest, stored: Connection) -> None:
 def fail(test_id: str, reason: str) -> None:
     """It is over without a result of its own."""
     mine = (ConnectionTestRequest.id == UUID(test_id), ConnectionTestRequest.state.in_(ACTIVE_STATES))
-    values = {"state": ConnectionTestState.FAILED, "result_message": reason[:2000], "active_connection_id": None}
-    with create_session(scoped=False) as session:
+    values = {"state": ConnectionTestState.FAILED, "result_message": storable(reason), "active_connection_id": None}
+    # Where the database is away, Airflow ends the test when its time is over.
+    with contextlib.suppress(SQLAlchemyError), create_session(scoped=False) as session:
         session.execute(update(ConnectionTestRequest).where(*mine).values(**values))

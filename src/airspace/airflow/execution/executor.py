@@ -65,6 +65,7 @@ class TeamExecutor(BaseExecutor):
         self._lost: list[Any] = []
         self._served: dict[str, None] = {}
         self._kept: deque[Any] = deque(maxlen=200)
+        self._unsettled: list[CallbackKey] = []
         self._busy = False
         callback_states.recover(self._presence, self._follow)
 
@@ -123,6 +124,10 @@ class TeamExecutor(BaseExecutor):
                 connection_tests.fail(workload.key.id, str(error))
             except SQLAlchemyError:
                 self.log.warning("A connection test waits: the database does not answer", exc_info=True)
+            except Exception as error:  # one row that cannot be read ends one test, and not the scheduler
+                self.log.exception("A connection test could not be read")
+                self._unqueue(workload.key)
+                connection_tests.fail(workload.key.id, f"It could not be read: {type(error).__name__}")
             else:
                 self._unqueue(workload.key)
                 self.running.add(workload.key)
@@ -173,7 +178,7 @@ class TeamExecutor(BaseExecutor):
             self.log_task_event(event=event, extra=reason, ti_key=workload.key)
         else:
             place = callback_states.place_of(workload.callback.data)
-            self._task_event_logs.append(Log(event=event, extra=reason[: callbacks.LONGEST], **place))
+            self._task_event_logs.append(Log(event=event, extra=callbacks.storable(reason), **place))
         # The scheduler stores these through weak references: without another one the row would be empty.
         self._kept.extend(self._task_event_logs)
 
@@ -188,7 +193,18 @@ class TeamExecutor(BaseExecutor):
         self._busy = False
         for ended in self._pool.wait(pause):
             self._ended(ended)
+        self._settle()
         self._hand_out()
+
+    def _settle(self) -> None:
+        """Find out what became of callbacks that an earlier scheduler had begun."""
+        for key in list(self._unsettled):
+            try:
+                callback_states.settle(key)
+            except SQLAlchemyError:
+                self.log.warning("What became of a callback could not be read; trying again", exc_info=True)
+                return
+            self._unsettled.remove(key)
 
     def _ended(self, ended: Ended) -> None:
         workload = ended.workload
@@ -199,7 +215,7 @@ class TeamExecutor(BaseExecutor):
         elif workload is None and isinstance(ended.key, CallbackKey):
             self.running.discard(ended.key)
             self._team_of.pop(ended.key, None)
-            callback_states.settle(ended.key)
+            self._unsettled.append(ended.key)
         elif workload is None:  # adopted: it stored its end itself, or the scheduler finds that it did not
             self._finish(ended.key, TaskInstanceState.SUCCESS, "its supervisor, adopted from another scheduler, ended")
         elif ended.reason is None:
@@ -209,7 +225,7 @@ class TeamExecutor(BaseExecutor):
                 _write_log(workload.log_path, f"The task failed: {ended.reason}.")
             else:
                 self._tell(workload, callbacks.FAILED, f"The callback failed: {ended.reason}")
-            self._finish(ended.key, workload.failure_state, ended.reason)
+            self._finish(ended.key, workload.failure_state, callbacks.storable(ended.reason))
 
     def _finish(self, key: Any, state: Any, reason: str | None) -> None:
         self._team_of.pop(key, None)

@@ -151,7 +151,7 @@ def run_callback(workload: ExecuteCallback, errand: Errand, sandboxes: Sandboxes
             code = process.wait()
         if process.spoiled is not None:
             raise FailedError(f"The callback was ended: {process.spoiled}")
-        if process.is_late:
+        if code != 0 and process.is_late:
             raise FailedError("The callback was ended: it took longer than [callbacks] callback_execution_timeout")
         if code != 0:
             raise FailedError(lines.trouble or f"The process of the callback {ending(code)}")

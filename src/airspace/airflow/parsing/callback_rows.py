@@ -119,7 +119,7 @@ def take(request_id: UUID) -> Asked | None:
             place_of(request) if request is not None and dag is not None and dag.bundle_name == row.bundle_name else {}
         )
         told = f"A callback of bundle {row.bundle_name!r} was refused: {reason}"
-        session.add(Log(event=callbacks.EVENT, extra=told[: callbacks.LONGEST], **own))
+        session.add(Log(event=callbacks.EVENT, extra=callbacks.storable(told), **own))
         session.execute(delete(DbCallbackRequest).where(DbCallbackRequest.id == request_id))
         return None
 
@@ -165,4 +165,4 @@ def over(ended: Iterable[tuple[Asked, str | None]]) -> None:
         for asked, reason in ended:
             session.execute(delete(DbCallbackRequest).where(DbCallbackRequest.id == asked.id))
             if reason is not None:
-                session.add(Log(event=callbacks.FAILED, extra=reason[: callbacks.LONGEST], **asked.place))
+                session.add(Log(event=callbacks.FAILED, extra=callbacks.storable(reason), **asked.place))

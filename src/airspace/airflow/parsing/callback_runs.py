@@ -6,6 +6,7 @@ take turns; what one team's callbacks do costs the others nothing but one look a
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from uuid import UUID
 
 import structlog
 from airflow.utils.helpers import log_filename_template_renderer
+from jinja2 import UndefinedError
 from sqlalchemy.exc import SQLAlchemyError
 
 from airspace.airflow.callbacks import CallbackLog
@@ -144,22 +146,30 @@ class CallbackRuns:
         asked = callback_rows.take(request_id)
         if asked is None:
             return
-        lines = CallbackLog(self._path(asked))
+        lines: CallbackLog | None = None
         try:
+            lines = self._open(asked)
             process = self._begin(asked, lines)
         except (BusyError, NotBegunError):  # its turn comes again
-            lines.handle.close()
             self._busy[asked.bundle] = time.monotonic() + BUSY_SECONDS
-        except (SandboxError, SpoiledError) as error:
-            reason = f"The callback could not be run: {error}"
-            lines.error(reason)
-            lines.handle.close()
+        except Exception as error:  # the door of one request: whatever is wrong with it ends nothing but itself
+            known = isinstance(error, (SandboxError, SpoiledError))
+            if not known:
+                log.exception("A callback could not be begun", **asked.place)
+            reason = f"The callback could not be run: {error if known else type(error).__name__}"
+            if lines is not None:
+                lines.error(reason)
             self._ended.append((asked, reason))
         else:
             self._runs.append(Run(asked, process, lines))
             callback_rows.begun(asked)
+            return
+        if lines is not None:
+            lines.handle.close()
 
-    def _path(self, asked: Asked) -> str:
-        if asked.task is None:
-            return self._file_log(asked.bundle, asked.rel_path)
-        return log_filename_template_renderer()(ti=asked.task)
+    def _open(self, asked: Asked) -> CallbackLog:
+        """Its task's log. Where there is none, or none can be (a run's name may be too long for a file), its file's."""
+        if asked.task is not None:
+            with contextlib.suppress(OSError, AttributeError, UndefinedError):
+                return CallbackLog(log_filename_template_renderer()(ti=asked.task))
+        return CallbackLog(self._file_log(asked.bundle, asked.rel_path))

@@ -65,7 +65,10 @@ def _nothing_is_left(home: Path) -> None:
         assert (shown["members"], shown["connections"], shown["variables"], shown["assets"]) == ([], [], [], {})
     assert not list((home / "logs" / "airflow").glob("dag_id=airspace_verify*"))
     users = json.loads(_run(home, "user", "list", "--json").stdout)["users"]
-    assert [(user["name"], user["platform_role"], user["teams"]) for user in users] == [("verify_runner", None, [])]
+    assert sorted((user["name"], user["platform_role"], tuple(user["teams"])) for user in users) == [
+        ("verify_outsider", None, ()),
+        ("verify_runner", None, ()),
+    ]
     assert not list(Path("/tmp").glob("airspace-verify-*"))
 
 

@@ -1,36 +1,69 @@
-"""Callbacks that Airflow runs outside a task: off until they run in their team's sandbox, and each refusal is told.
-
-Those are a Dag's own callbacks, deadlines, and what the scheduler asks for in the name of a task whose process is
-gone (its failure callback, its e-mail). A task's callbacks run with the task and are not among them.
-"""
+"""What all callbacks share, wherever they run: what the event log says of them, and their own log."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable
+import contextlib
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
 
-from airflow.callbacks.callback_requests import CallbackRequest, DagCallbackRequest
-from airflow.models import Log
-from airflow.utils.session import create_session
+import structlog
+from airflow.sdk.log import init_log_file, logging_processors
 
-log = logging.getLogger(__name__)
-
-OFF = (
-    "Callbacks and e-mails that Airflow sends outside a task (a Dag's own, deadlines, a killed task's) are off on this"
-    " platform. A task's own callbacks run with the task: add a last task with trigger_rule='all_done' for a Dag's."
-)
 EVENT = "airspace refused"
-"""Under which the team finds it in the event log of its Dag or task."""
+"""Under which a team finds in the event log of its Dag or task what did not run, and why."""
+FAILED = "airspace callback failed"
+"""Under which it finds a callback or an e-mail that ran and did not succeed."""
+LONGEST = 2000
+"""Characters of what is told."""
 
 
-def refuse(requests: Iterable[CallbackRequest]) -> None:
-    """Write down for the team that these do not run."""
-    with create_session() as session:
-        for request in requests:
-            if isinstance(request, DagCallbackRequest):
-                place = {"dag_id": request.dag_id, "run_id": request.run_id}
-            else:
-                task = request.ti
-                place = {"dag_id": task.dag_id, "run_id": task.run_id, "task_id": task.task_id}
-            session.add(Log(event=EVENT, extra=OFF, **place))
-            log.warning("%s of %s refused: %s", type(request).__name__, place, OFF)
+def storable(text: object, most: int = LONGEST) -> str:
+    """A team's words as a database takes them, of bearable length.
+
+    A NUL or half a character in them would end the scheduler or the Dag processor of all teams.
+    """
+    kept = str(text).replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return kept if len(kept) <= most else f"{kept[: most - 6]} (cut)"
+
+
+_TROUBLE = ("Callback failed", "Callback execution failed", "Error in callback at", "Failed to execute callback",
+            "Failed to send ")  # fmt: skip
+_MOST_NOTED = 500
+
+
+@dataclass
+class CallbackLog:
+    """Where one callback's lines go, and the first trouble among them.
+
+    :param path: of the file, absolute or below Airflow's logs
+    """
+
+    path: str
+    trouble: str | None = None
+    handle: BinaryIO = field(init=False)
+    logger: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.handle = init_log_file(self.path).open("ab")
+        processors = [self._note, *logging_processors(json_output=True)]
+        self.logger = structlog.wrap_logger(
+            structlog.BytesLogger(self.handle), processors=processors, logger_name="callback"
+        ).bind()
+
+    def error(self, line: str) -> None:
+        """Put a line of ours into it; no matter if it is closed."""
+        with contextlib.suppress(ValueError):
+            self.logger.error(line)
+
+    def _note(self, _logger: Any, _method: str, line: Any) -> Any:
+        """Airflow catches what a callback raises, and only logs it."""
+        event = str(line.get("event", ""))
+        if self.trouble is None and event.startswith(_TROUBLE):
+            self.trouble = storable(f"{event[:_MOST_NOTED]}{_raised(line.get('error_detail'))}")
+        return line
+
+
+def _raised(detail: Any) -> str:
+    with contextlib.suppress(LookupError, TypeError, AttributeError):
+        return f" ({detail[0]['exc_type']}: {detail[0]['exc_value']})"[:_MOST_NOTED]
+    return ""

@@ -60,3 +60,8 @@ def case_collisions(names: Iterable[str]) -> list[tuple[str, ...]]:
 def qualified(team: str, name: str) -> str:
     """The name under which Airflow stores a team's short name; team names hold no dot, so it splits again."""
     return f"{team}.{name}"
+
+
+def short_name(team: str, name: str) -> str:
+    """What the team itself calls it."""
+    return name.removeprefix(f"{team}.")

@@ -107,7 +107,13 @@ def preferred(settings: Settings) -> dict[str, dict[str, str]]:
             # A changed Dag is to be seen at once, not after half a minute.
             "min_serialized_dag_update_interval": "0",
             "team_name_cache_ttl": "5",
+            # It runs in the connection's team's sandbox.
+            "test_connection": "Enabled",
         },
+        # Airflow's own number is for all teams together; ours is at the door, for each.
+        "connection_test": {"max_concurrency": "100"},
+        # A callback holds one of its team's slots while it runs.
+        "callbacks": {"callback_execution_timeout": "600"},
         "database": {
             # Airflow looks a token up in the API server's event loop, and a request gives its connection back through
             # that loop: with fewer connections than its 40 threads, a busy moment stops the server for 30 s.
@@ -148,6 +154,7 @@ _ALSO_REFUSED = {
 
 # Of the user's own settings, those that change what a Dag file or a task means; whatever could be a secret is left out.
 _TEAM_SECTIONS = ("core", "lineage", "operators", "sensors")
+_TEAM_MAIL = frozenset({"from_email", "email_conn_id"})  # how e-mails look; what sends them is each team's own
 _SECRET = re.compile(r"key|secret|password|passwd|token|conn|credential|_cmd$|auth", re.IGNORECASE)
 
 
@@ -161,6 +168,7 @@ def render_for_teams(folder: Path, settings: Settings, overrides: Path) -> str:
         section: {key: value for key, value in theirs.get(section, {}).items() if not _SECRET.search(key)}
         for section in _TEAM_SECTIONS
     }
+    chosen["email"] = {key: value for key, value in theirs.get("email", {}).items() if key in _TEAM_MAIL}
     own = {
         "core": {
             "load_examples": "False",

@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 from airspace.backends.airflow_rest import RestError, Session
 from airspace.model.errors import AirspaceError
-from airspace.verify import outside
+from airspace.verify import elsewhere, outside
 from airspace.verify.catalogue import ATTACKS, Attack, Control
-from airspace.verify.inside.facts import ATTACKER, DAGS, PARSED, TASK, VICTIM, Facts
+from airspace.verify.inside.facts import ATTACKER, CALLED, DAGS, PARSED, TASK, VICTIM, Facts
 from airspace.verify.inside.runner import Result
 from airspace.verify.inside.task import REPORT, STOP
 from airspace.verify.judge import Machine, Verdicts, judge_all
@@ -53,6 +53,9 @@ class Target(Protocol):
     def plant_parsed(self, acts: list[str], facts: Facts) -> None:
         """Give the attacker a Dag file that attacks while it is read."""
 
+    def plant_called(self, acts: list[str], facts: Facts) -> None:
+        """Give the attacker a Dag that attacks in its failure callback."""
+
     def machine(self, controllers: frozenset[str]) -> Machine:
         """What decides which promises hold here."""
 
@@ -66,15 +69,19 @@ class Attempt:
         self._witness = Witness(session, decoys, facts.nonce)
         self._controls: dict[str, Result] = {}
         self._results: dict[str, Result] = {}
+        self._dags = set(DAGS.values())
 
-    def run(self, chosen: Collection[Attack], skipped: tuple[str, ...]) -> Verdicts:
-        """Everything."""
+    def run(
+        self, chosen: Collection[Attack], skipped: tuple[str, ...], outsider: Session | None = None
+    ) -> Verdicts:
+        """Everything.
+
+        :param outsider: a lead of the attacker's alone, for tests of connections
+        """
         self._facts = self._target.facts(self._facts, self._decoys)
         as_platform = PlatformControls(self._target.ask_as_platform, _ids(chosen, Control.PLATFORM), self._facts)
         as_platform.start()
-        parsed = [attack.id for attack in chosen if attack.surface == "parsing"]
-        if parsed:
-            self._target.plant_parsed(parsed, self._facts)
+        self._plant(chosen)
         self._tell("wait until their Dags are parsed")
         self._wait_for_dags()
         self._trigger(VICTIM, "over", {})
@@ -89,7 +96,7 @@ class Attempt:
         self._controls |= self._seen(as_platform.results(), "platform")
         for team in (ATTACKER, VICTIM) if emits else ():
             self._trigger(team, "emit", {"part": "emit", "facts": self._facts.as_dict()})
-        mild = [attack for attack in chosen if not attack.harmful and attack.surface != "parsing"]
+        mild = [attack for attack in chosen if not attack.harmful and attack.surface not in elsewhere.SURFACES]
         machine: Mapping[str, Any] = {}
         if mild:
             self._tell(f"attack: {len(mild)} attempts from a task of {ATTACKER}")
@@ -98,8 +105,7 @@ class Attempt:
             if attack.harmful:
                 self._tell(f"attack: {attack.what}")
                 machine = self._attack([attack.id], attack.id.partition(".")[2]) or machine
-        if parsed:
-            self._results |= self._while_parsing()
+        self._attack_elsewhere(chosen, outsider)
         if emits:
             self._await_emits()
         self._release()
@@ -108,12 +114,32 @@ class Attempt:
         )
         return Verdicts(rows, skipped)
 
+    def _plant(self, chosen: Collection[Attack]) -> None:
+        if parsed := _on(chosen, "parsing"):
+            self._target.plant_parsed(parsed, self._facts)
+        if called := _on(chosen, "callbacks"):
+            self._dags |= {CALLED}
+            self._target.plant_called(called, self._facts)
+
+    def _attack_elsewhere(self, chosen: Collection[Attack], outsider: Session | None) -> None:
+        """What no task tries: the reading of a file, a callback, tests of connections."""
+        if _on(chosen, "parsing"):
+            self._results |= self._while_parsing()
+        if called := _on(chosen, "callbacks"):
+            self._tell(f"attack: {len(called)} attempts from a callback of {ATTACKER}'s Dag")
+            self._results |= outside.results(elsewhere.called(self._session, self._facts, self._wait))
+        if outsider is not None and (tests := _on(chosen, "tests")):
+            self._tell("attack: tests of connections")
+            controls, attacks = elsewhere.tests(tests, self._session, outsider, self._facts)
+            self._controls |= controls
+            self._results |= attacks
+
     def _wait_for_dags(self) -> None:
-        missing = set(DAGS.values())
+        missing = set(self._dags)
 
         def parsed() -> bool:
             missing.clear()
-            missing.update(set(DAGS.values()) - {dag.dag_id for dag in self._session.dags() if not dag.stale})
+            missing.update(self._dags - {dag.dag_id for dag in self._session.dags() if not dag.stale})
             return not missing
 
         self._wait("the planted Dags are parsed", parsed)
@@ -213,6 +239,10 @@ def stop_runs(session: Session) -> None:
             for run in session.recent_runs(dag_id, 50):
                 if not run.finished:
                     session.set_run_state(dag_id, run.run_id, "failed")
+
+
+def _on(attacks: Iterable[Attack], surface: str) -> list[str]:
+    return [attack.id for attack in attacks if attack.surface == surface]
 
 
 def _ids(attacks: Iterable[Attack], control: Control) -> list[str]:

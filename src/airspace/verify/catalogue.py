@@ -21,6 +21,7 @@ class Control(str, Enum):
     OWNER = "the victim's own task"
     OUTSIDE = "outside, by who runs verify"
     PLATFORM = "outside, as the platform's user"
+    LEAD = "a lead of the victim's, over REST"
 
 
 class Promise(str, Enum):
@@ -315,9 +316,45 @@ def _parsing() -> tuple[Attack, ...]:
     )
 
 
+def _callbacks() -> tuple[Attack, ...]:
+    """The same functions as on other surfaces, run by the attacker's Dag in its failure callback."""
+    outside = {
+        "airflow-cfg": "read airflow.cfg",
+        "secrets": "read the platform's keys",
+        "own-environment": "find secrets in its environment",
+        "see": "see the platform's processes",
+        "bundle-read": "read the victim's Dag files",
+        "storage-read": "read a private file of the victim's storage",
+        "api": "connect to the API server",
+        "psycopg2": "ask the database through psycopg2",
+        "variable-read": "read the victim's variable",
+        "variable-keys": "list the victim's variables",
+        "connection-read": "read the victim's connection",
+        "xcom-read": "read an XCom of the victim's task",
+        "task-states": "read the states of the victim's tasks",
+    }
+    owners = {"bundle-read", "storage-read", "variable-read", "variable-keys", "connection-read", "xcom-read",
+              "task-states"}  # fmt: skip
+    return tuple(
+        Attack(
+            f"callbacks.{name}",
+            f"in its Dag's failure callback: {what}",
+            _OWNER if name in owners else _PLATFORM if name == "psycopg2" else _OUTSIDE,
+        )
+        for name, what in outside.items()
+    )
+
+
+def _tests() -> tuple[Attack, ...]:
+    return (
+        Attack("tests.victim", "have the victim's connection tested, as a lead of another team", Control.LEAD),
+        Attack("tests.loopback", "reach a port of the machine's loopback by testing its own connection", _OUTSIDE),
+    )
+
+
 ATTACKS: tuple[Attack, ...] = (
     *_files(), *_links(), *_processes(), *_signals(), *_kernel(), *_sockets(), *_network(), *_tokens(), *_database(),
-    *_names(), *_logs(), *_parsing(), *_exhaustion(),
+    *_names(), *_logs(), *_parsing(), *_callbacks(), *_tests(), *_exhaustion(),
 )  # fmt: skip
 SURFACES: tuple[str, ...] = tuple(dict.fromkeys(attack.surface for attack in ATTACKS))
 

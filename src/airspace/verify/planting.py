@@ -20,6 +20,7 @@ from airspace.verify.attempt import stop_runs
 from airspace.verify.inside.facts import (
     ATTACKER,
     BAIT,
+    CALLED,
     CONNECTION,
     DAGS,
     PARSED,
@@ -32,13 +33,14 @@ from airspace.verify.inside.facts import (
     Facts,
 )
 
-RUNNER = "verify_runner"
+RUNNER, OUTSIDER = "verify_runner", "verify_outsider"
+"""Lead of both teams; lead of the attacker's alone."""
 _PREFIX = "verify_"
 
 _ATTACKER_FILE = """\
 name: {team}
 title: "Throwaway: airspace verify (attacker)"
-members: {{{runner}: lead}}
+members: {{{runner}: lead, {outsider}: lead}}
 limits: {{memory: 512M, processes: 64, scratch: 64M{cpu}}}
 assets:
   {bait}: {{consumers: [{victim}]}}
@@ -94,6 +96,30 @@ from airspace.verify.inside.parsing import probe
 with DAG("{dag_id}", schedule=None, description=probe({acts}, json.loads({facts}))):
     EmptyOperator(task_id="nothing")
 """
+_CALLED_DAG = """\
+# Written by `airspace verify isolation`, and removed by it. Its one task fails, so that its callback runs.
+import json
+
+from airflow.sdk import dag, task
+
+
+def called(context):
+    from airspace.verify.inside.callbacks import report
+
+    report({acts}, json.loads({facts}))
+
+
+@dag(dag_id="{dag_id}", schedule=None, tags=["airspace-verify"], on_failure_callback=called)
+def verify():
+    @task
+    def fail():
+        raise RuntimeError("as planned")
+
+    fail()
+
+
+verify()
+"""
 _SECRET_VARIABLE = "VERIFY_SECRET"  # noqa: S105  # a name
 
 
@@ -121,7 +147,14 @@ def plant(platform: Platform, secret: str, *, limited: bool) -> str:
 
     :param limited: with the attacker's share of the processor cut, which slows it
     """
-    names = {"runner": RUNNER, "victim": VICTIM, "attacker": ATTACKER, "bait": BAIT, "shared": SHARED}
+    names = {
+        "runner": RUNNER,
+        "outsider": OUTSIDER,
+        "victim": VICTIM,
+        "attacker": ATTACKER,
+        "bait": BAIT,
+        "shared": SHARED,
+    }
     names |= {"unshared": UNSHARED, "connection": CONNECTION, "key": VARIABLE, "variable": _SECRET_VARIABLE}
     cpu = ", cpu: 0.5" if limited else ""
     _apply(
@@ -153,6 +186,12 @@ def parsed_dag_file(acts: list[str], facts: Facts) -> str:
     return _PARSED_DAG.format(dag_id=PARSED, acts=acts, facts=repr(json.dumps(facts.as_dict())))
 
 
+def plant_called(platform: Platform, acts: list[str], facts: Facts) -> None:
+    """A Dag of the attacker's that attacks in its failure callback."""
+    text = _CALLED_DAG.format(dag_id=CALLED, acts=acts, facts=repr(json.dumps(facts.as_dict())))
+    _write(platform.layout.dags / ATTACKER / f"{CALLED}.py", text)
+
+
 def _write(path: Path, text: str) -> None:
     fresh = path.with_suffix(".new")
     fresh.write_text(text, encoding="utf-8")
@@ -163,7 +202,7 @@ def _write(path: Path, text: str) -> None:
 def take_back(platform: Platform) -> list[str]:
     """Remove what there is a way to remove; what is left of it, in words."""
     left = []
-    for team, dag_id in (*DAGS.items(), (ATTACKER, PARSED)):
+    for team, dag_id in (*DAGS.items(), (ATTACKER, PARSED), (ATTACKER, CALLED)):
         with suppress(FileNotFoundError):
             (platform.layout.dags / team / f"{dag_id}.py").unlink()
     # The password is known here only, and the user is a member of nothing afterwards.
@@ -173,22 +212,23 @@ def take_back(platform: Platform) -> list[str]:
         stop_runs(session)
         left += _remove_rows(session)
     _apply(platform, {team: _EMPTY_FILE.format(team=team) for team in DAGS}, {})
-    for team, dag_id in DAGS.items():
+    for team in DAGS:
         left += [f"storage/{team}/{name}" for name in _empty(platform.layout.storage / team)]
+    for dag_id in (*DAGS.values(), CALLED):
         shutil.rmtree(platform.layout.logs / "airflow" / f"dag_id={dag_id}", ignore_errors=True)
     return left
 
 
 def _ensure_user(platform: Platform) -> str:
     password = secrets.token_urlsafe(24)
-    user = {"name": RUNNER, "password": password, "platform_role": None}
-    platform.run_control(WORKER, ["ensure-users"], {"users": [user]})
+    users = [{"name": name, "password": password, "platform_role": None} for name in (RUNNER, OUTSIDER)]
+    platform.run_control(WORKER, ["ensure-users"], {"users": users})
     return password
 
 
 def _remove_rows(session: Session) -> list[str]:
     left = []
-    for dag_id in (*DAGS.values(), PARSED):
+    for dag_id in (*DAGS.values(), PARSED, CALLED):
         answer = session.ask("DELETE", f"/dags/{dag_id}")
         if not answer.ok and answer.status != 404:
             left.append(f"the rows of Dag {dag_id} ({answer.words or answer.status})")
@@ -222,6 +262,6 @@ def _empty(folder: Path) -> list[str]:
     return []
 
 
-def sign_in(airflow: Airflow, password: str) -> Session:
-    """A session of the throwaway user."""
-    return airflow.sign_in(RUNNER, password)
+def sign_in(airflow: Airflow, password: str, user: str = RUNNER) -> Session:
+    """A session of a throwaway user."""
+    return airflow.sign_in(user, password)

@@ -65,7 +65,9 @@ def verify(platform: Platform, options: Options, tell: Tell) -> Findings:
             with Airflow(platform.url) as airflow, target.decoys(nonce) as decoys:
                 known = Facts(nonce, str(platform.layout.root), secret, f"verify-hold-{nonce}")
                 attempt = Attempt(target, planting.sign_in(airflow, password), decoys, known, tell)
-                verdicts = attempt.run(chosen, skipped)
+                with Airflow(platform.url) as another:
+                    outsider = planting.sign_in(another, password, planting.OUTSIDER)
+                    verdicts = attempt.run(chosen, skipped, outsider)
         finally:
             if not options.keep:
                 outside.ignore_interrupts()

@@ -79,6 +79,10 @@ class PlatformTarget:
         """Into the attacker's source folder."""
         planting.plant_parsed(self._platform, acts, facts)
 
+    def plant_called(self, acts: list[str], facts: Facts) -> None:
+        """The same."""
+        planting.plant_called(self._platform, acts, facts)
+
     def machine(self, controllers: frozenset[str]) -> Machine:
         """Whether there are walls, and users of their own."""
         places = read_places(self._platform.layout.sandboxes.read_text(encoding="utf-8"))

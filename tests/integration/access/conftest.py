@@ -41,7 +41,7 @@ def serving(postgres: Cluster, template: str) -> Iterator[Server]:
     postgres.create_database(DATABASE_PASSWORD, name, template=template)
     home = Path(tempfile.mkdtemp(prefix="asp-access-"))
     database = postgres.url(DATABASE_PASSWORD, name)
-    env = write_airflow_home(home, database)
+    env = write_airflow_home(home, database) | {"AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

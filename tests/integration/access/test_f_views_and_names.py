@@ -114,6 +114,48 @@ def test_what_a_team_makes_has_the_teams_name_in_front(
     assert (refused.status_code, "data_science" in refused.text) == (422, True)
 
 
+@pytest.mark.parametrize(
+    ("path", "field", "more"),
+    [
+        ("connections", "connection_id", {"conn_type": "http"}),
+        ("variables", "key", {"value": "1"}),
+        ("pools", "name", {"slots": 1}),
+    ],
+)
+def test_a_plain_name_is_that_of_ones_only_team(as_user: Client, path: str, field: str, more: dict[str, Any]) -> None:
+    lead, admin = as_user("lead"), as_user("admin")
+    made = lead.post(f"/api/v2/{path}", json={field: "plain", **more})
+    assert made.status_code == 201, made.text
+    assert (made.json()[field], made.json()["team_name"]) == ("data_science.plain", "data_science")
+    assert lead.delete(f"/api/v2/{path}/data_science.plain").status_code == 204
+    # An administrator's is the platform's, and who may create nowhere creates nothing.
+    made = admin.post(f"/api/v2/{path}", json={field: "plain", **more})
+    assert (made.json()[field], made.json()["team_name"]) == ("plain", None)
+    assert admin.delete(f"/api/v2/{path}/plain").status_code == 204
+    assert as_user("viewer").post(f"/api/v2/{path}", json={field: "plain", **more}).status_code == 403
+
+
+def test_a_connection_is_tested_by_its_teams_lead_and_in_bounds(as_user: Client) -> None:
+    def ask(person: str, name: str, team: str | None, path: str = "enqueue-test") -> httpx.Response:
+        body = {"connection_id": name, "conn_type": "http", **({"team_name": team} if team else {})}
+        return as_user(person).post(f"/api/v2/connections/{path}", json=body)
+
+    own, other = "data_science", "data_engineering"
+    for path in ("enqueue-test", "test"):
+        assert ask("viewer", "one", own, path).status_code == 403
+        assert ask("lead", f"{other}.one", other, path).status_code == 403
+        assert ask("lead", f"{other}.one", None, path).status_code == 403
+        assert ask("admin", "one", None, path).status_code == 403
+        assert "without a team" in ask("admin", "one", None, path).text
+    first = ask("lead", "one", own)
+    assert (first.status_code, first.json()["connection_id"]) == (202, f"{own}.one")
+    assert ask("lead", "one", own).status_code == 409
+    assert ask("lead", "two", own).status_code == 202
+    for path in ("enqueue-test", "test"):
+        assert ask("lead", "three", own, path).status_code == 429
+    assert ask("admin", "one", other).status_code == 202, "another team waits for nobody"
+
+
 def test_a_second_producer_takes_nothing(server: Server, as_user: Client) -> None:
     assets = {asset["name"]: asset["id"] for asset in as_user("admin").get("/api/v2/assets").json()["assets"]}
     number = assets["de_only"]

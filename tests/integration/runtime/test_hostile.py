@@ -155,8 +155,6 @@ def test_a_forged_result_never_reaches_the_database(two: Home) -> None:
 
 def test_a_file_may_ask_for_its_own_secrets_and_for_nothing_else(two: Home) -> None:
     for name, call in {
-        "write": "PutVariable(key='peace.secret', value='x', description=None)",
-        "keys": "GetVariableKeys(prefix=None)",
         "states": "GetTaskStates(dag_id='peaceful')",
         "xcom": "GetXCom(key='return_value', dag_id='peaceful', run_id='x', task_id='work')",
     }.items():
@@ -165,12 +163,11 @@ def test_a_file_may_ask_for_its_own_secrets_and_for_nothing_else(two: Home) -> N
             f"{name}.py",
             f"""
             from airflow.sdk.execution_time import task_runner  # dag
-            from airflow.sdk.execution_time.comms import GetTaskStates, GetVariableKeys, GetXCom, PutVariable
+            from airflow.sdk.execution_time.comms import GetTaskStates, GetXCom
             raise RuntimeError(f"answer: {{task_runner.SUPERVISOR_COMMS.send({call})}}")
             """,
         )
         assert "not available while a Dag file is read" in error_of(two, "hostile", f"{name}.py"), name
-    assert not two.rows("SELECT 1 FROM variable WHERE key LIKE '%secret'")
     clear(two, "hostile")
 
 
@@ -205,7 +202,7 @@ def test_no_setting_leaves_the_team_and_its_author_is_told(two: Home) -> None:
 
 
 def test_a_thief_of_names_loses_that_dag_alone(two: Home) -> None:
-    """One file, three Dags: another team's id, a deadline, and a good one."""
+    """One file, three Dags: another team's id, a deadline that asks for another place, and a good one."""
     two.write_dag(
         "hostile",
         "three.py",
@@ -214,7 +211,8 @@ def test_a_thief_of_names_loses_that_dag_alone(two: Home) -> None:
         from airflow.sdk import DAG, DeadlineAlert, DeadlineReference, SyncCallback, task
         def called(**context):
             pass
-        late = DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, timedelta(seconds=1), SyncCallback(called))
+        away = SyncCallback(called, executor="LocalExecutor")
+        late = DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, timedelta(seconds=1), away)
         for dag_id, deadline in (("peaceful", None), ("hostile_late", late), ("hostile_good", None)):
             with DAG(dag_id, schedule="@once", is_paused_upon_creation=False, deadline=deadline) as dag:
                 @task
@@ -226,40 +224,11 @@ def test_a_thief_of_names_loses_that_dag_alone(two: Home) -> None:
     )
     error = error_of(two, "hostile", "three.py")
     assert "The Dag id 'peaceful' is already in use" in error
-    assert "[off-deadline]" in error
+    assert "[deadline]" in error
     wait_for(lambda: two.states("hostile_good") == {"work": "success"}, 30)
     (row,) = two.rows("SELECT bundle_name, is_stale FROM dag WHERE dag_id='peaceful'")
     assert tuple(row) == ("peace", False)
     assert not two.rows("SELECT 1 FROM dag WHERE dag_id='hostile_late'")
-    clear(two, "hostile")
-
-
-def test_a_callback_outside_a_task_does_not_run_and_the_team_is_told(two: Home) -> None:
-    folder = two.layout.storage / "hostile" / "called"
-    folder.mkdir()
-    folder.chmod(0o777)  # the task has a user of its own
-    two.write_dag(
-        "hostile",
-        "called.py",
-        f"""
-        from pathlib import Path
-        from airflow.sdk import DAG, task
-        def of_the_dag(context):
-            Path("{folder}/dag").touch()
-        def of_the_task(context):
-            Path("{folder}/task").touch()
-        with DAG("hostile_called", schedule="@once", is_paused_upon_creation=False, on_failure_callback=of_the_dag):
-            @task(on_failure_callback=of_the_task)
-            def work():
-                raise ValueError
-            work()
-        """,
-    )
-    asked = "SELECT extra FROM log WHERE event = 'airspace refused' AND dag_id = 'hostile_called'"
-    (row,) = wait_for(lambda: two.rows(asked), 30)
-    assert "A task's own callbacks run with the task" in row.extra
-    assert sorted(path.name for path in folder.iterdir()) == ["task"]
-    assert not two.rows("SELECT 1 FROM callback")
     clear(two, "hostile")
 
 

@@ -110,7 +110,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "priority beyond the database": (document(tasks=[task(priority_weight=2**40)]), "number"),
     "half a retry": (document(tasks=[task(retries=0.5)]), "number"),
     "script as a link": (document(owner_links={"me": "javascript:alert(1)"}), "owner-links"),
-    "deadline": (document(deadline=[{"reference": 1}]), "off-deadline"),
+    "deadline": (document(deadline=[{"reference": 1}]), "deadline"),
     # sizes
     "mapped over too much": (document(tasks=[mapped(list(range(1025)))]), "map-length"),
     "mapped groups": (document(tasks=[mapped([1] * 30)], task_group=GROUP), "map-length"),

@@ -19,13 +19,18 @@ from typing import Any, NoReturn
 from airflow import settings
 from airflow.executors import workloads
 from airflow.executors.base_executor import BaseExecutor, get_execution_api_server_url
+from airflow.models import Log
+from airflow.models.callback import CallbackKey
+from airflow.models.connection_test import ConnectionTestKey
 from airflow.sdk.log import init_log_file
 from airflow.utils.state import TaskInstanceState
+from sqlalchemy.exc import SQLAlchemyError
 
 from airspace.airflow import callbacks
-from airspace.airflow.execution import worker
+from airspace.airflow.execution import callback_states, connection_tests, worker
+from airspace.airflow.execution.connection_tests import ForeignError
 from airspace.airflow.execution.pool import Ended, WorkerPool
-from airspace.airflow.execution.presence import TaskPresence
+from airspace.airflow.execution.presence import Holder, TaskPresence
 from airspace.airflow.execution.worker import Job
 from airspace.airflow.live_teams import LiveTeams
 from airspace.airflow.turns import next_in_line, niceness
@@ -45,10 +50,8 @@ class TeamExecutor(BaseExecutor):
 
     is_local = True
     supports_multi_team = True
-    # Taken so that they can be refused with a reason; Airflow itself would only fail on them.
     supports_callbacks = True
-    # Airflow tells the user at once. Both would run what a team chose, and get a sandbox before they are switched on.
-    supports_connection_test = False
+    supports_connection_test = True
     # The API server reads the logs from the shared folder; Airflow's log server would listen on every address.
     serve_logs = False
 
@@ -64,6 +67,8 @@ class TeamExecutor(BaseExecutor):
         self._served: dict[str, None] = {}
         self._kept: deque[Any] = deque(maxlen=200)
         self._soon = False
+        self._unsettled: list[CallbackKey] = []
+        callback_states.recover(self._presence, self._follow)
 
     # --- handing out ---------------------------------------------------------------------------------------------
 
@@ -87,6 +92,7 @@ class TeamExecutor(BaseExecutor):
 
     def _hand_out(self) -> None:
         self._teams.refresh()
+        self._start_tests()
         waiting = self._waiting()
         running = self._running_by_team()
         slots = {team.name: team.slots for team in self._teams.all()}
@@ -95,17 +101,38 @@ class TeamExecutor(BaseExecutor):
             self._start_workload(team, workload)
 
     def _waiting(self) -> dict[str, list[Any]]:
-        """Team → its queued tasks by priority, then arrival."""
-        for callback in list(self.queued_callbacks.values()):
-            self._refuse(callback, callbacks.OFF)
+        """Team → its queued callbacks, then its queued tasks by priority, then arrival."""
         waiting: dict[str, list[Any]] = defaultdict(list)
-        for _, workload in self.order_queued_tasks_by_priority():
+        queued = [workload for _, workload in self.order_queued_tasks_by_priority()]
+        for workload in [*self.queued_callbacks.values(), *queued]:
             team = self._owner(workload.bundle_info.name)
             if team is not None:
                 waiting[team.name].append(workload)
             elif self._teams.reachable:  # else it waits until the database answers
                 self._refuse(workload, _no_team(workload.bundle_info.name))
         return waiting
+
+    def trigger_connection_tests(self) -> None:
+        """As :meth:`trigger_tasks`."""
+
+    def _start_tests(self) -> None:
+        """Somebody waits for them at a screen, so they wait for no slot; how many there are is bounded at the door."""
+        for workload in list(self.queued_connection_tests.values()):
+            try:
+                team = connection_tests.admit(workload.connection_test_id, [team.name for team in self._teams.all()])
+            except ForeignError as error:
+                self._unqueue(workload.key)
+                connection_tests.fail(workload.key.id, str(error))
+            except SQLAlchemyError:
+                self.log.warning("A connection test waits: the database does not answer", exc_info=True)
+            except Exception as error:  # one row that cannot be read ends one test, and not the scheduler
+                self.log.exception("A connection test could not be read")
+                self._unqueue(workload.key)
+                connection_tests.fail(workload.key.id, f"It could not be read: {type(error).__name__}")
+            else:
+                self._unqueue(workload.key)
+                self.running.add(workload.key)
+                self._pool.run(Job(team, workload))
 
     def _owner(self, bundle: str) -> TeamRow | None:
         team = self._teams.of_bundle(bundle)
@@ -136,16 +163,25 @@ class TeamExecutor(BaseExecutor):
     def _unqueue(self, key: Any) -> None:
         self.queued_tasks.pop(key, None)
         self.queued_callbacks.pop(key, None)
+        self.queued_connection_tests.pop(key, None)
 
     def _refuse(self, workload: Any, reason: str) -> None:
         """It never runs; its author is told in the task's log and in the event log."""
         self._unqueue(workload.key)
-        self.log_task_event(event=callbacks.EVENT, extra=reason, ti_key=workload.key)
-        # The scheduler stores these through weak references: without another one the row would be empty.
-        self._kept.extend(self._task_event_logs)
+        self._tell(workload, callbacks.EVENT, reason)
         if isinstance(workload, workloads.ExecuteTask):
             _write_log(workload.log_path, reason)
         self._finish(workload.key, workload.failure_state, reason)
+
+    def _tell(self, workload: Any, event: str, reason: str) -> None:
+        """In the event log of its task or Dag."""
+        if isinstance(workload, workloads.ExecuteTask):
+            self.log_task_event(event=event, extra=reason, ti_key=workload.key)
+        else:
+            place = callback_states.place_of(workload.callback.data)
+            self._task_event_logs.append(Log(event=event, extra=callbacks.storable(reason), **place))
+        # The scheduler stores these through weak references: without another one the row would be empty.
+        self._kept.extend(self._task_event_logs)
 
     # --- what ends -------------------------------------------------------------------------------------------------
 
@@ -163,22 +199,43 @@ class TeamExecutor(BaseExecutor):
             news = self._pool.wait(0.0 if self._soon else until - time.monotonic())
             for ended in news.ended:
                 self._ended(ended)
+            self._settle()
             self._hand_out()
             if self._soon or news.rung or time.monotonic() >= until:
                 break
         self._soon = False
 
+    def _settle(self) -> None:
+        """Find out what became of callbacks that an earlier scheduler had begun."""
+        for key in list(self._unsettled):
+            try:
+                callback_states.settle(key)
+            except SQLAlchemyError:
+                self.log.warning("What became of a callback could not be read; trying again", exc_info=True)
+                return
+            self._unsettled.remove(key)
+
     def _ended(self, ended: Ended) -> None:
         self._soon = self._soon or not ended.told
         workload = ended.workload
-        if workload is None:  # adopted: it stored its end itself, or the scheduler finds that it did not
+        if isinstance(ended.key, ConnectionTestKey):
+            self.running.discard(ended.key)
+            if ended.reason is not None:  # a test that came to its end told the API server itself
+                connection_tests.fail(ended.key.id, f"It could not be tested: {ended.reason}")
+        elif workload is None and isinstance(ended.key, CallbackKey):
+            self.running.discard(ended.key)
+            self._team_of.pop(ended.key, None)
+            self._unsettled.append(ended.key)
+        elif workload is None:  # adopted: it stored its end itself, or the scheduler finds that it did not
             self._finish(ended.key, TaskInstanceState.SUCCESS, "its supervisor, adopted from another scheduler, ended")
         elif ended.reason is None:
             self._finish(ended.key, workload.success_state, None)
         else:
             if isinstance(workload, workloads.ExecuteTask):
                 _write_log(workload.log_path, f"The task failed: {ended.reason}.")
-            self._finish(ended.key, workload.failure_state, ended.reason)
+            else:
+                self._tell(workload, callbacks.FAILED, f"The callback failed: {ended.reason}")
+            self._finish(ended.key, workload.failure_state, callbacks.storable(ended.reason))
 
     def _finish(self, key: Any, state: Any, reason: str | None) -> None:
         self._team_of.pop(key, None)
@@ -196,14 +253,20 @@ class TeamExecutor(BaseExecutor):
         given_back = []
         for ti in tis:
             holder = self._presence.holder(str(ti.id))
-            if holder is not None and self._pool.follow(holder.pid, holder.team, ti.key):
-                self.running.add(ti.key)
-                self._team_of[ti.key] = holder.team
-            elif ti.state == TaskInstanceState.RUNNING:
+            if holder is not None and self._follow(holder, ti.key):
+                continue
+            if ti.state == TaskInstanceState.RUNNING:
                 self._lost.append(ti.key)
             else:
                 given_back.append(ti)
         return given_back
+
+    def _follow(self, holder: Holder, key: Any) -> bool:
+        if not self._pool.follow(holder.pid, holder.team, key):
+            return False
+        self.running.add(key)
+        self._team_of[key] = holder.team
+        return True
 
     def change_state(self, key: Any, state: Any, info: Any = None, remove_running: bool = True) -> None:
         """As Airflow does. Where Airflow gives up a task that we still run, it is stopped."""
@@ -230,7 +293,8 @@ class TeamExecutor(BaseExecutor):
 
     def _become_worker(self, link: socket.socket) -> NoReturn:
         # Kept, not closed: the connections are the scheduler's, and closing them here would say goodbye in its name.
-        pools = (settings.engine.pool, settings.async_engine and settings.async_engine.pool)
+        pools = (settings.engine.pool, settings.async_engine and settings.async_engine.pool, settings.Session())
+        settings.Session.registry.clear()
         settings.engine.dispose(close=False)
         os.environ.pop("_AIRFLOW_PROCESS_CONTEXT", None)
         worker.serve(link, self._server, self._layout, self._presence)

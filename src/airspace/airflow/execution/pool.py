@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from airspace.airflow.child_process import close_descriptors, ending, open_descriptors, reap
-from airspace.airflow.execution.supervision import KILL
+from airspace.airflow.execution.listening import KILL
 from airspace.airflow.execution.worker import Job
 from airspace.platform import bells
 

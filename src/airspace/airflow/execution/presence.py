@@ -1,7 +1,7 @@
 """Which task instances have a living supervisor, also after the scheduler that started it was killed.
 
-A supervisor holds a POSIX lock on a file named after the task instance. The kernel gives it up the moment the process
-is gone, and children do not inherit it: no process can look alive that is not.
+A supervisor holds a POSIX lock on a file named after the task instance, or the callback of a deadline. The kernel gives
+it up the moment the process is gone, and children do not inherit it: no process can look alive that is not.
 """
 
 from __future__ import annotations

@@ -23,7 +23,8 @@ from airflow.sdk.api.client import Client
 from pydantic import TypeAdapter
 from setproctitle import setproctitle
 
-from airspace.airflow.execution import supervision
+from airspace.airflow.execution import callback_states, listening, outside_tasks, supervision
+from airspace.airflow.execution.outside_tasks import Errand, FailedError
 from airspace.airflow.execution.presence import TaskPresence
 from airspace.airflow.guard.presence import PresenceCheck
 from airspace.airflow.team_environment import team_environment
@@ -81,7 +82,7 @@ class Work:
 def serve(link: socket.socket, server: str, layout: HomeLayout, presence: TaskPresence) -> NoReturn:
     """Work until the executor closes the link."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(supervision.KILL, signal.SIG_IGN)  # between two tasks there is nothing to end
+    signal.signal(listening.KILL, signal.SIG_IGN)  # between two tasks there is nothing to end
     limits = httpx.Limits(max_keepalive_connections=1, max_connections=10)
     # One client for all jobs: a new connection and TLS context for each costs as much as a small task.
     client = Client(base_url=server, limits=limits, token="")
@@ -98,6 +99,8 @@ def _do(job: Job, work: Work) -> None:
     setproctitle(f"airspace supervisor: {job.team} {job.workload.display_name}")
     try:
         _run(job, work)
+    except FailedError as error:
+        work.say(done=False, reason=str(error)[:2000])
     except Exception as error:  # the door of the process: whatever went wrong is told to the executor
         log.exception("The workload failed", workload=job.workload.display_name)
         work.say(done=False, reason=f"{type(error).__name__}: {error}"[:2000])
@@ -107,13 +110,41 @@ def _do(job: Job, work: Work) -> None:
 
 def _run(job: Job, work: Work) -> None:
     work.check_guard()
-    if not isinstance(job.workload, workloads.ExecuteTask):  # Airflow would run it right here, beside the tokens
-        raise TypeError(f"{type(job.workload).__name__} is not a task, and nothing else is run")
-    values = team_environment(work.layout, job.workload.bundle_info.name, job.team, dict(os.environ))
-    path = str(work.layout.bundles / job.workload.bundle_info.name)
-    assignment = supervision.Assignment(job.workload, job.team, job.nice, values, path, partial(work.say, stored=True))
+    if isinstance(job.workload, workloads.ExecuteTask):
+        _run_task(job, work)
+    elif isinstance(job.workload, workloads.ExecuteCallback):
+        _run_callback(job, work)
+    elif isinstance(job.workload, workloads.TestConnection):
+        errand = Errand(job.team, job.nice, _environment(job.team, job, work), "")
+        outside_tasks.test_connection(job.workload, errand, work.sandboxes, work.client)
+    else:  # Airflow would run it right here, beside the tokens
+        raise TypeError(f"{type(job.workload).__name__} is nothing that is run here")
+
+
+def _run_task(job: Job, work: Work) -> None:
+    bundle = job.workload.bundle_info.name
+    path, stored = str(work.layout.bundles / bundle), partial(work.say, stored=True)
+    values = _environment(bundle, job, work)
+    assignment = supervision.Assignment(job.workload, job.team, job.nice, values, path, stored)
     with work.presence.hold(str(job.workload.ti.id), job.team):
         supervision.supervise(assignment, work.client, work.sandboxes)
+
+
+def _run_callback(job: Job, work: Work) -> None:
+    """Its end is stored from here: the scheduler that asked for it may be gone by then."""
+    bundle, callback_id = job.workload.bundle_info.name, job.workload.callback.id
+    errand = Errand(job.team, job.nice, _environment(bundle, job, work), str(work.layout.bundles / bundle))
+    with work.presence.hold(callback_id, job.team):
+        try:
+            outside_tasks.run_callback(job.workload, errand, work.sandboxes)
+        except Exception as error:
+            callback_states.store(callback_id, str(error)[:2000])
+            raise
+        callback_states.store(callback_id, None)
+
+
+def _environment(bundle: str, job: Job, work: Work) -> dict[str, str]:
+    return team_environment(work.layout, bundle, job.team, dict(os.environ))
 
 
 def _receive(link: socket.socket) -> bytes | None:

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from airspace.access.rules import Action, Kind
-from airspace.access.tasks import STARTING_TOKEN, Instance, Refusal, Token, Turn, may, name_to_write, own_name, standing
+from airspace.access.tasks import STARTING_TOKEN, Instance, Refusal, Token, Turn, may, name_to_write, standing
 from airspace.airflow.guard.facts import AssetFacts, Beside, Facts, Look
 from airspace.airflow.guard.matching import Matched
 from airspace.airflow.guard.routes import Rule, Target
@@ -160,7 +160,7 @@ class _Hearing:
             return Granted(team)
         stored = name_to_write(team, name, found)
         if stored is None or not may(team, rule.action, rule.kind, team):
-            message = f"There is a variable {own_name(team, name)!r} already that is not team {team}'s"
+            message = f"There is a variable {name!r} already that is not team {team}'s"
             raise RefusedError(Refusal.NOT_YOURS, message)
         return Granted(team, variable=stored)
 

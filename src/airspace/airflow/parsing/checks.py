@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from airspace.airflow.parsing import deadlines
 from airspace.airflow.parsing.asset_claims import Claims, Use
 from airspace.airflow.parsing.refusals import Refusal, quoted
 from airspace.airflow.parsing.shape import ASSETS, TYPE, VAR, Known, Shape, asset_body, tag
@@ -155,14 +156,7 @@ class _Values:
 
     def _dag_fields(self) -> Iterator[Refusal]:
         dag, place = self.dag, self._shape.place()
-        if dag.get("deadline"):
-            yield Refusal(
-                "off-deadline",
-                place,
-                "has a deadline. Its callback would run outside the team's processes, so"
-                " deadlines are off on this platform",
-                "remove `deadline`; a task can watch the time",
-            )
+        yield from deadlines.refusals(dag.get("deadline"), place)
         tags, links = dag.get("tags") or [], dag.get("owner_links") or {}
         if len(tags) > 100 or not all(isinstance(tag, str) and 0 < len(tag) <= 100 for tag in tags):
             yield Refusal("tags", place, "has tags that are none, or too many", "use up to 100 of up to 100 characters")

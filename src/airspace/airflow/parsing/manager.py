@@ -27,11 +27,13 @@ from airflow.utils.session import create_session
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from uuid6 import uuid7
 
-from airspace.airflow import callbacks
+from airspace.airflow.callbacks import CallbackLog
 from airspace.airflow.child_process import ending
 from airspace.airflow.live_teams import Grants, LiveTeams
 from airspace.airflow.parsing import bundles, catalog, facts, process, results
 from airspace.airflow.parsing.bundles import Signature
+from airspace.airflow.parsing.callback_rows import Asked
+from airspace.airflow.parsing.callback_runs import CallbackRuns
 from airspace.airflow.parsing.checks import Parsed
 from airspace.airflow.parsing.discovery import Finder
 from airspace.airflow.parsing.process import TeamParseProcess
@@ -58,7 +60,9 @@ class TeamDagProcessor(DagFileProcessorManager):
     max_runs: int = -1
     _layout: HomeLayout = attrs.field(factory=lambda: HomeLayout(home_root()), init=False)
     _teams: LiveTeams = attrs.field(factory=lambda: LiveTeams(TeamRegistry(settings.engine), every=1.0), init=False)
-    _team_api: TeamApi = attrs.field(factory=TeamApi, init=False)
+    _team_api: TeamApi = attrs.field(
+        default=attrs.Factory(lambda self: TeamApi(lambda: self.client), takes_self=True), init=False
+    )
     _sandboxes: Sandboxes = attrs.field(factory=lambda: SpawnerClient(bells.run_dir()), init=False)
     _stored: dict[str, TeamRow] = attrs.field(factory=dict, init=False)
     """The bundles in service: stored in Airflow's tables and loaded."""
@@ -70,6 +74,9 @@ class TeamDagProcessor(DagFileProcessorManager):
     """Bundle → when to ask its sandbox again."""
     _finder: Finder = attrs.field(factory=Finder, init=False)
     _rules: Rules = attrs.field(factory=lambda: _rules(), init=False)
+    _callback_runs: CallbackRuns = attrs.field(
+        default=attrs.Factory(lambda self: self._make_callback_runs(), takes_self=True), init=False
+    )
 
     # --- the teams, live -------------------------------------------------------------------------------------------
 
@@ -187,33 +194,53 @@ class TeamDagProcessor(DagFileProcessorManager):
             return list(files)
         return [own[path] for path in changed if path in own]
 
+    # --- callbacks ---------------------------------------------------------------------------------------------------
+
     def fetch_callbacks(self) -> list[CallbackRequest]:
-        """None to run: what was asked for is taken from the queue and refused."""
-        asked = super().fetch_callbacks()
-        if asked:
-            callbacks.refuse(asked)
+        """None for Airflow's queue, where they would stand in for the reading of their files: they run beside it."""
+        self._callback_runs.serve(self._stored)
         return []
+
+    def _make_callback_runs(self) -> CallbackRuns:
+        def file_log(bundle: str, rel_path: str) -> str:
+            return str(self._render_log_filename(self._file(bundle, rel_path)))
+
+        return CallbackRuns(self._begin_callback, file_log, self._team_api.warm, self.processor_timeout)
+
+    def _begin_callback(self, asked: Asked, lines: CallbackLog) -> TeamParseProcess:
+        file = self._file(asked.bundle, asked.rel_path)
+        return self._begin(file, lines.logger, lines.handle, what="callback", callbacks=[asked.request], id=asked.as_id)
+
+    def _file(self, bundle: str, rel_path: str) -> DagFileInfo:
+        return DagFileInfo(
+            rel_path=Path(rel_path), bundle_name=bundle, bundle_path=self._layout.bundles / bundle, bundle_version=None
+        )
 
     # --- parsing -----------------------------------------------------------------------------------------------------
 
     def _create_process(self, dag_file: DagFileInfo) -> DagFileProcessorProcess:
-        team = self._stored[dag_file.bundle_name].name
         logger, logger_filehandle = self._get_logger_for_dag_file(dag_file)
+        return self._begin(dag_file, logger, logger_filehandle, callbacks=[], id=uuid7())
+
+    def _begin(
+        self, dag_file: DagFileInfo, logger: Any, handle: Any, *, what: str = "parse", **keywords: Any
+    ) -> TeamParseProcess:
+        team = self._stored[dag_file.bundle_name].name
         values = team_environment(self._layout, dag_file.bundle_name, team, os.environ)
+        order = process.work(team, str(dag_file.rel_path), values, what)
         return TeamParseProcess.start(
-            id=uuid7(),
             path=dag_file.absolute_path,
             bundle_path=dag_file.bundle_path,
             bundle_name=dag_file.bundle_name,
             dag_file_rel_path=str(dag_file.rel_path),
-            callbacks=[],
             selector=self.selector,
             logger=logger,
-            logger_filehandle=logger_filehandle,
+            logger_filehandle=handle,
             subprocess_logs_to_stdout=conf.get("logging", "dag_processor_log_target") == "stdout",
             client=self._team_api.client(team),
-            launch=partial(self._sandboxes.order, team, process.work(team, str(dag_file.rel_path), values)),
+            launch=partial(self._sandboxes.order, team, order),
             limits=self._rules.limits,
+            **keywords,
         )
 
     def _start_new_processes(self) -> None:
@@ -385,6 +412,7 @@ class TeamDagProcessor(DagFileProcessorManager):
         """Stop at once: reading a file has no effects to clean up, and Airflow would wait for each in turn."""
         for running in self._processors.values():
             running.give_up()
+        self._callback_runs.give_up()
 
 
 def _same_owner(stored: TeamRow | None, wanted: TeamRow) -> bool:

@@ -1,7 +1,7 @@
 """The process that reads one Dag file: a team's code, with the team's environment.
 
 Its parent reads what it says as a stranger's words: bounded, and never waiting for it. What it may ask for is the
-team's own connections and variables.
+team's own connections and variables, and, where it runs a callback, what Airflow tells callbacks about the team's runs.
 """
 
 from __future__ import annotations
@@ -19,19 +19,39 @@ import msgspec
 from airflow.dag_processing.processor import DagFileParsingResult, DagFileProcessorProcess
 from airflow.sdk.exceptions import ErrorType
 from airflow.sdk.execution_time.comms import (
+    DeleteVariable,
     ErrorResponse,
     GetConnection,
+    GetPreviousDagRun,
+    GetPreviousTI,
+    GetPrevSuccessfulDagRun,
+    GetTaskStates,
+    GetTICount,
     GetVariable,
+    GetVariableKeys,
+    GetXCom,
+    GetXComCount,
+    GetXComSequenceItem,
+    GetXComSequenceSlice,
     MaskSecret,
+    PutVariable,
     _RequestFrame,
 )
 
 from airspace.airflow import sandbox_child
 from airspace.airflow.stream import Frames, Meter, SpoiledError
+from airspace.airflow.team_api import NotTheTeamsError
 from airspace.model.limits import CodeLimits
 from airspace.sandbox.ports import Child
 
 _UNREADABLE = "it sent something that is no message of Airflow's"
+_NAMES = (GetConnection, GetVariable, GetVariableKeys, PutVariable, DeleteVariable)
+"""Answered whenever a team's code asks: by :class:`airspace.airflow.team_api.TeamClient`, of the team's own alone."""
+_OF_A_DAG = (
+    GetXCom, GetXComCount, GetXComSequenceItem, GetXComSequenceSlice,
+    GetTICount, GetTaskStates, GetPreviousTI, GetPreviousDagRun,
+)  # fmt: skip
+"""Answered in callbacks, of the team's own Dags."""
 
 
 @attrs.define(kw_only=True, slots=False)
@@ -60,13 +80,22 @@ class TeamParseProcess(DagFileProcessorProcess):
     ) -> TeamParseProcess:
         """Order it. Nothing is forked here, and nothing waits for the team's sandbox: it begins when it does.
 
+        :param callbacks: those that it runs instead of telling what the file holds
         :raises SandboxError: it could not be put into the team's sandbox
+        :raises SpoiledError: what it would have to be told is too long
         """
         process: TeamParseProcess
         process, process._stop_watching = sandbox_child.supervised(
             cls, launch, lambda it: it.parsing_result is not None, logger, **kwargs
         )
-        process._on_child_started(callbacks, path, bundle_path, kwargs["bundle_name"])
+        process.had_callbacks = bool(callbacks)
+        try:
+            process._on_child_started(callbacks, path, bundle_path, kwargs["bundle_name"])
+        except BaseException:
+            process.spoil("it could not be told what to do")
+            process.give_up()
+            process.cleanup_sockets_after_kill()
+            raise
         return process
 
     def _check_subprocess_exit(self, *args: Any, **kwargs: Any) -> int | None:
@@ -119,14 +148,15 @@ class TeamParseProcess(DagFileProcessorProcess):
             except ConnectionError:
                 return False
             except SpoiledError as error:
-                self._spoil(str(error))
+                self.spoil(str(error))
             except Exception as error:  # noqa: BLE001 - the door to a stranger: no answer of ours may depend on what it sends
-                self._spoil(f"{_UNREADABLE} ({type(error).__name__})")
+                self.spoil(f"{_UNREADABLE} ({type(error).__name__})")
             return False
 
         return guarded
 
-    def _spoil(self, reason: str) -> None:
+    def spoil(self, reason: str) -> None:
+        """Listen no longer, and kill it."""
         if self.spoiled is None:
             self.spoiled = reason
         self.parsing_result = None
@@ -153,22 +183,26 @@ class TeamParseProcess(DagFileProcessorProcess):
             # What is masked here would be masked in everybody's lines and slow every one of them, for ever.
             self.send_msg(None, request_id=request_id)
             return
-        if not isinstance(message, (GetConnection, GetVariable)):
-            self._refuse(message, request_id)
+        of_a_dag = self.had_callbacks and isinstance(message, _OF_A_DAG)
+        if not of_a_dag and not isinstance(message, (*_NAMES, *((GetPrevSuccessfulDagRun,) * self.had_callbacks))):
+            reason = f"{type(message).__name__} is not available while a Dag file is read; do it in a task"
+            self._refuse(reason, request_id)
             return
         try:
+            if of_a_dag:
+                self.client.permit(message)
             self._handle_request(message, self.process_log, request_id)
         except SpoiledError:
             raise
+        except NotTheTeamsError as error:
+            self._refuse(f"{type(message).__name__} was refused: {error}", request_id)
         except Exception as error:  # noqa: BLE001 - a database that is away is the platform's trouble, and told as such
             self.process_log.error("The platform could not answer", error_type=type(error).__name__)
             trouble = {"status_code": 503, "message": "the platform could not answer; try again"}
             self.send_msg(None, request_id, ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail=trouble))
 
-    def _refuse(self, message: Any, request_id: int) -> None:
-        """Airflow would answer these for any team's Dags and variables: there is no task whose team could be asked."""
-        kind = type(message).__name__
-        reason = f"{kind} is not available while a Dag file is read or a Dag's callback runs; do it in a task"
+    def _refuse(self, reason: str, request_id: int) -> None:
+        """Airflow would answer these for any team's Dags and variables."""
         self.process_log.error(reason)
         detail = {"status_code": 403, "message": reason}
         self.send_msg(None, request_id, ErrorResponse(error=ErrorType.PERMISSION_DENIED, detail=detail))
@@ -180,6 +214,6 @@ class TeamParseProcess(DagFileProcessorProcess):
         self._answers.send(self, msg, request_id, error, **dump_opts)
 
 
-def work(team: str, rel_path: str, values: Mapping[str, str]) -> dict[str, Any]:
+def work(team: str, rel_path: str, values: Mapping[str, str], what: str = "parse") -> dict[str, Any]:
     """What the team's zygote is told to do."""
-    return sandbox_child.order(sandbox_child.PARSE, f"airspace parse: {team} {rel_path}"[:200], values)
+    return sandbox_child.order(sandbox_child.PARSE, f"airspace {what}: {team} {rel_path}"[:200], values)

@@ -21,7 +21,8 @@ TYPE, VAR = "__type", "__var"
 LARGEST_INT = 2**53  # what every reader of JSON agrees on
 
 # Objects that a Dag's fields may hold. Left out: connections, callback requests, whole Dags, exceptions, deadlines
-# and whatever a later Airflow adds: each builds something that no author writes into a Dag, or imports by name.
+# (which are judged in their own place) and whatever a later Airflow adds: each builds something that no author writes
+# into a Dag, or imports by name.
 VALUES = frozenset({"datetime", "timedelta", "timezone", "relativedelta", "k8s.V1Pod", "xcomref", "arg_not_set"})
 ASSETS = frozenset({"asset", "asset_alias", "asset_any", "asset_all", "asset_ref"})
 CONTAINERS = frozenset({"dict", "set", "tuple"})

@@ -9,14 +9,13 @@ from fastapi.responses import JSONResponse, RedirectResponse
 
 from airspace.access.naming import with_full_name
 from airspace.access.table import Kind
-from airspace.airflow.web import request_scope, view_as
+from airspace.airflow.web import connection_tests, request_scope, view_as
 from airspace.airflow.web.row_filters import install
 
 # What these create is stored under its full name, whoever asks: see airspace.access.naming.
 _CREATES: dict[tuple[str, str], Kind] = {
     ("POST", "/api/v2/connections"): Kind.CONNECTION,
     ("PATCH", "/api/v2/connections"): Kind.CONNECTION,
-    ("POST", "/api/v2/connections/test"): Kind.CONNECTION,
     ("POST", "/api/v2/connections/enqueue-test"): Kind.CONNECTION,
     ("POST", "/api/v2/variables"): Kind.VARIABLE,
     ("PATCH", "/api/v2/variables"): Kind.VARIABLE,
@@ -50,6 +49,9 @@ class AccessMiddleware:
             await seen(scope, receive, send)
             return
         scope = seen
+        if connection_tests.concerns(scope):
+            await connection_tests.answer(self, scope, receive, view_as.telling(scope, send))
+            return
         if kind := _CREATES.get((scope["method"], request_scope.route_path(scope).rstrip("/"))):
             scope, receive = await _named_in_full(kind, scope, receive)
         token = request_scope.begin(scope)

@@ -13,6 +13,7 @@ from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api import security
 from airflow.models.asset import AssetAliasModel
 from airflow.models.backfill import Backfill
+from airflow.models.connection_test import ACTIVE_STATES, ConnectionTestRequest
 from airflow.models.errors import ParseImportError
 from airflow.models.log import Log
 from airflow.models.team import dag_bundle_team_association_table
@@ -20,10 +21,10 @@ from airflow.utils.session import create_session
 from fastapi import HTTPException, Request
 from itsdangerous import BadSignature, URLSafeSerializer
 from pydantic import NonNegativeInt, TypeAdapter
-from sqlalchemy import select
+from sqlalchemy import func, select
 from starlette.concurrency import run_in_threadpool
 
-from airspace.access.naming import belongs, names_in, owner_by_name
+from airspace.access.naming import belongs, names_in, owner_by_name, with_full_name
 from airspace.access.table import Action, Kind
 from airspace.airflow.web import ownership, visible_rows
 from airspace.airflow.web.dependencies import RowFilterError, guards_named, replace_guard, routes_of
@@ -184,8 +185,23 @@ async def _check_team_and_name(kind: Kind, request: Request, user: Any, *, metho
     if not isinstance(body, dict) or not (team is None or isinstance(team, str)):
         return
     addressed = next(iter(request.path_params.values()), None)
+    if team is None and method == "POST":
+        team = await _in_ones_only_team(kind, body, user)
     names = names_in(kind, body) if addressed is None else [str(addressed)]
     await run_in_threadpool(_check, kind, team, names, user, method)
+
+
+async def _in_ones_only_team(kind: Kind, body: dict[str, Any], user: Any) -> str | None:
+    """Who may create in one team alone means that one: the body says so from here on.
+
+    Airflow reads the same body after its guards; FastAPI keeps what it parsed, and this is it.
+    """
+    reach = await run_in_threadpool(_reach, user, Action.WRITE, kind)
+    if reach is None or len(reach) != 1:
+        return None
+    (team,) = reach
+    body.update(with_full_name(kind, {**body, "team_name": team}))
+    return str(team)
 
 
 def _check(kind: Kind, team: str | None, names: list[str], user: Any, method: str) -> None:
@@ -306,7 +322,29 @@ def _tested_connection(original: Guard) -> Guard:
         named = isinstance(team, str) and all(belongs(Kind.CONNECTION, team, name) for name in names)
         if reach is not None and not (named and team in reach):
             raise _FORBIDDEN
+        if team is None:
+            raise HTTPException(403, "A connection without a team is not tested: a test runs in a team's sandbox.")
+        if await run_in_threadpool(_tests_of, team) >= MOST_TESTS:
+            raise HTTPException(429, f"Team {team} tests {MOST_TESTS} connections already: wait until one is over.")
         await original(request, session, user)
+
+    return guard
+
+
+MOST_TESTS = 2  # of a team at once: they wait for no slot
+
+
+def _tests_of(team: str) -> int:
+    ask = select(func.count()).where(ConnectionTestRequest.team_name == team)
+    with create_session(scoped=False) as session:
+        return session.scalar(ask.where(ConnectionTestRequest.state.in_(ACTIVE_STATES))) or 0
+
+
+def _tested_here(_original: Guard) -> Guard:
+    """Airflow would run the test in the API server. What comes here has gone round our own way to the queue."""
+
+    def guard() -> None:
+        raise HTTPException(403, "Connections are tested in their team's sandbox: /api/v2/connections/enqueue-test")
 
     return guard
 
@@ -376,6 +414,6 @@ _GUARDS: tuple[tuple[tuple[str, str], str, Callable[[Guard], Guard]], ...] = (
     (("PUT", "/api/v2/parseDagFile/{file_token}"), "requires_access_dag_from_file_token", _parsed_file),
     (("GET", "/api/v2/plugins/importErrors"), "requires_access_view", _platforms_own),
     (("POST", "/api/v2/connections/defaults"), "requires_access_connection", _default_connections),
-    (("POST", "/api/v2/connections/test"), "requires_access_connection", _creating(Kind.CONNECTION)),
+    (("POST", "/api/v2/connections/test"), "requires_access_connection", _tested_here),
     (("POST", "/api/v2/connections/enqueue-test"), "action_logging", _tested_connection),
 )

@@ -12,6 +12,7 @@ ATTACKER, VICTIM = "verify_attacker", "verify_victim"
 DAGS = {ATTACKER: "airspace_verify_attacker", VICTIM: "airspace_verify_victim"}
 TASK = "act"
 PARSED = "airspace_verify_parsing"
+CALLED, CALLED_REPORT = "airspace_verify_callback", "verify_called"
 FLOOD = "verify_flood"  # key of a large XCom
 SECRET_KEY, CONNECTION, VARIABLE = "verify_secret", "verify_warehouse", "verify_secret"
 SHARED, UNSHARED, BAIT = "verify_shared", "verify_unshared", "verify_bait"

@@ -19,7 +19,7 @@ from airspace.sandbox.errors import NotBegunError
 from airspace.sandbox.ports import Child
 
 P = TypeVar("P")
-TASK, PARSE = "task", "parse"
+TASK, PARSE, TRIGGER = "task", "parse", "trigger"
 """The kinds of work that the template knows."""
 _ATTEMPTS, _SO_PASSRIGHTS = 3, 83
 _Ended = enum.IntEnum("_Ended", {number.name: -number for number in signal.Signals})  # type: ignore[misc]

@@ -18,8 +18,8 @@ from airflow.sdk.execution_time import supervisor, task_runner
 from airflow.sdk.listener import get_listener_manager
 from setproctitle import setproctitle
 
-from airspace.airflow import nest
-from airspace.airflow.sandbox_child import PARSE, TASK
+from airspace.airflow import nest, trigger_runner
+from airspace.airflow.sandbox_child import PARSE, TASK, TRIGGER
 from airspace.sandbox import template
 from airspace.sandbox.zygote import Work
 
@@ -33,6 +33,11 @@ def run_task(work: Work) -> NoReturn:
 def read_file(work: Work) -> NoReturn:
     """Be the process that reads a Dag file."""
     _main(work, _parse_file_entrypoint)
+
+
+def run_triggers(work: Work) -> NoReturn:
+    """Be the process that runs a team's triggers."""
+    _main(work, trigger_runner.main)
 
 
 def _main(work: Work, target: Callable[[], None]) -> NoReturn:
@@ -73,7 +78,7 @@ def main() -> None:
     # A fork copies only the thread that forks, and what another one held stays locked for ever.
     if (threads := len(os.listdir("/proc/self/task"))) != 1:  # noqa: PTH208
         raise SystemExit(f"the template has {threads} threads: some package starts one when it is imported")
-    template.serve(link, {TASK: run_task, PARSE: read_file}, nest.read)
+    template.serve(link, {TASK: run_task, PARSE: read_file, TRIGGER: run_triggers}, nest.read)
 
 
 if __name__ == "__main__":

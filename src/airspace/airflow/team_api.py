@@ -1,6 +1,7 @@
-"""What a team's code may ask for while its files are read: its own connections and variables, looked up directly.
+"""A team's own connections and variables, looked up directly: for its files while they are read, and its triggers.
 
-Airflow's in-process API, which its Dag processor asks, knows no team and no guard: it would answer for everybody's.
+Airflow's in-process API, which its Dag processor and its triggerer ask, knows no team and no guard: it would answer for
+everybody's.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from airflow.exceptions import AirflowNotFoundException
 from airflow.models import Connection, Variable
 from airflow.sdk.api.datamodels._generated import ConnectionResponse, VariableResponse
 from airflow.sdk.exceptions import ErrorType
-from airflow.sdk.execution_time.comms import ErrorResponse
+from airflow.sdk.execution_time.comms import ErrorResponse, VariableKeysResult
 from airflow.utils.session import create_session
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from airspace.access.tasks import own_name
+from airspace.access.tasks import name_to_write, own_name
+
+_MOST_KEYS, _MOST_OFFSET = 10_000, 2**31 - 1
 
 
 class TeamApi:
@@ -63,6 +66,43 @@ class _Variables:
         if value is None:
             return ErrorResponse(error=ErrorType.VARIABLE_NOT_FOUND, detail={"key": key})
         return VariableResponse(key=key, value=value)
+
+    def keys(self, prefix: str, limit: int, offset: int) -> VariableKeysResult:
+        """The short names of the team's variables that begin so."""
+        cut = len(self._team) + 1
+        begins = Variable.key.startswith(f"{self._team}.{prefix}", autoescape=True)
+        ask = select(Variable.key).where(begins, Variable.team_name == self._team)
+        if "\0" in prefix:
+            return VariableKeysResult(keys=[], total_entries=0)
+        with create_session() as session:
+            total = session.scalar(select(func.count()).select_from(ask.subquery())) or 0
+            most, first = max(1, min(limit, _MOST_KEYS)), max(0, min(offset, _MOST_OFFSET))
+            found = session.scalars(ask.order_by(Variable.key).offset(first).limit(most)).all()
+        return VariableKeysResult(keys=[key[cut:] for key in found], total_entries=total)
+
+    def set(self, key: str, value: str | None, description: str | None) -> bool:
+        """Store a variable of the team's; False: what has that name is not the team's."""
+        stored = self._to_write(key)
+        if stored is None:
+            return False
+        Variable.set(key=stored, value=value, description=description, team_name=self._team)
+        return True
+
+    def delete(self, key: str) -> bool:
+        """Delete one, if there is one; False as above."""
+        stored = self._to_write(key)
+        if stored is None:
+            return False
+        Variable.delete(key=stored, team_name=self._team)
+        return True
+
+    def _to_write(self, key: str) -> str | None:
+        if not key or "\0" in key:
+            return None
+        ask = select(Variable.key, Variable.team_name).where(Variable.key.in_([own_name(self._team, key), key]))
+        with create_session() as session:
+            existing = {row.key: row.team_name for row in session.execute(ask)}
+        return name_to_write(self._team, key, existing)
 
 
 def _is_own(name: Any, team_name: Any, asked: str, team: str) -> bool:

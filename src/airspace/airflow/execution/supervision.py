@@ -24,11 +24,12 @@ from airflow.executors.workloads import ExecuteTask
 from airflow.sdk._shared.secrets_masker import reset_secrets_masker
 from airflow.sdk.api.client import BearerAuth, Client
 from airflow.sdk.execution_time import supervisor
-from airflow.sdk.execution_time.comms import _RequestFrame
+from airflow.sdk.execution_time.comms import DeferTask, _RequestFrame
 
 from airspace.airflow import sandbox_child
 from airspace.airflow.stream import Frames, Meter, SpoiledError
 from airspace.model.limits import ParseLimits
+from airspace.platform import bells
 from airspace.sandbox.ports import Child, Sandboxes
 
 _log = structlog.get_logger(logger_name="task")
@@ -136,6 +137,11 @@ class TaskProcess(supervisor.ActivitySubprocess):
         super()._send_terminal_state_msg(msg)
         # The scheduler can go on while the child still runs its listeners and its logs are closed.
         self.on_stored()
+
+    def _handle_request(self, msg: Any, log: Any, req_id: int) -> None:
+        super()._handle_request(msg, log, req_id)
+        if isinstance(msg, DeferTask):  # its trigger is stored, and need not wait for the next look
+            bells.ring(bells.TRIGGERS)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -25,11 +24,11 @@ from airflow.sdk.execution_time.comms import (
     GetVariable,
     MaskSecret,
     _RequestFrame,
-    _ResponseFrame,
 )
 
 from airspace.airflow import sandbox_child
 from airspace.airflow.stream import Frames, Meter, Outbox, SpoiledError
+from airspace.airflow.unhurried import Unhurried
 from airspace.model.limits import ParseLimits
 from airspace.sandbox.ports import Child
 
@@ -37,7 +36,7 @@ _UNREADABLE = "it sent something that is no message of Airflow's"
 
 
 @attrs.define(kw_only=True, slots=False)
-class TeamParseProcess(DagFileProcessorProcess):
+class TeamParseProcess(Unhurried, DagFileProcessorProcess):
     """Airflow's parse process, whose end is noticed at once and whose messages are nobody's orders."""
 
     child: Child
@@ -175,23 +174,6 @@ class TeamParseProcess(DagFileProcessorProcess):
         self.process_log.error(reason)
         detail = {"status_code": 403, "message": reason}
         self.send_msg(None, request_id, ErrorResponse(error=ErrorType.PERMISSION_DENIED, detail=detail))
-
-    # --- what it is told ---------------------------------------------------------------------------------------------
-
-    def send_msg(self, msg: Any, request_id: int, error: ErrorResponse | None = None, **dump_opts: Any) -> None:
-        """Answer without waiting for the process to read: what it does not take now is sent on when it does."""
-        if msg:
-            frame = _ResponseFrame(id=request_id, body=self._serialize_response(msg, **dump_opts))
-        else:
-            frame = _ResponseFrame(id=request_id, error=self._serialize_response(error) if error else None)
-        if self._outbox.send(bytes(frame.as_bytes())) and not self._writing:
-            copy = self.stdin.dup()  # a selector keeps a socket once: this one is for writing
-            self.selector.register(copy, selectors.EVENT_WRITE, (lambda _: self._outbox.flush(), self._written))
-            self._writing = True
-
-    def _written(self, sock: socket.socket) -> None:
-        self.selector.unregister(sock)
-        self._writing = False
 
 
 def work(team: str, rel_path: str, values: Mapping[str, str]) -> dict[str, Any]:

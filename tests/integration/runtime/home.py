@@ -53,10 +53,8 @@ class Home:
         if name == "spawner":
             command = [sys.executable, "-m", "airspace.sandbox.spawner", "sandbox"]
         log = self.log(name).open("ab")
-        # The platform switches multi-team off for the triggerer; see its components.
-        extra = {"AIRFLOW__CORE__MULTI_TEAM": "False"} if name == "triggerer" else {}
         self.processes[name] = subprocess.Popen(
-            command, env={**self.env, **extra}, cwd="/", stdout=log, stderr=log, start_new_session=True
+            command, env=self.env, cwd="/", stdout=log, stderr=log, start_new_session=True
         )
         log.close()
         self.sessions.add(self.processes[name].pid)

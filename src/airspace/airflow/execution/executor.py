@@ -98,7 +98,9 @@ class TeamExecutor(BaseExecutor):
         for callback in list(self.queued_callbacks.values()):
             self._refuse(callback, callbacks.OFF)
         waiting: dict[str, list[Any]] = defaultdict(list)
-        for _, workload in self.order_queued_tasks_by_priority():
+        for key, workload in self.order_queued_tasks_by_priority():
+            if key in self.running:  # it deferred, and its trigger was quicker than the end of its process
+                continue
             team = self._owner(workload.bundle_info.name)
             if team is not None:
                 waiting[team.name].append(workload)

@@ -137,10 +137,7 @@ class TaskProcess(supervisor.ActivitySubprocess):
         super()._send_terminal_state_msg(msg)
         # The scheduler can go on while the child still runs its listeners and its logs are closed.
         self.on_stored()
-
-    def _handle_request(self, msg: Any, log: Any, req_id: int) -> None:
-        super()._handle_request(msg, log, req_id)
-        if isinstance(msg, DeferTask):  # its trigger is stored, and need not wait for the next look
+        if isinstance(msg, DeferTask):  # its trigger is stored, and need not wait for the triggerer's next look
             bells.ring(bells.TRIGGERS)
 
 

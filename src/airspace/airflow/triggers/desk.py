@@ -6,6 +6,8 @@ Airflow's triggerer answers these for every team. Here each kind of message has 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -75,6 +77,7 @@ _OF_NAME = (
 )  # fmt: skip
 # Of a task instance that one of its triggers is for.
 _OF_INSTANCE = (comms.GetHITLDetailResponse, comms.UpdateHITLDetail)
+_OF_API = frozenset({*OF_DAG, *OF_ASSET, *_OF_INSTANCE})
 ANSWERED = frozenset({*OF_DAG, *OF_ASSET, *_OF_NAME, *_OF_INSTANCE, comms.MaskSecret})
 
 
@@ -92,9 +95,25 @@ class Desk:
     def __init__(self, client: Callable[[], Any], facts: Facts) -> None:
         self._make_client = client
         self._client: Any = None
+        self._warming: threading.Thread | None = None
         self._facts = facts
         self._teams = TeamApi()
         self._loop = asyncio.new_event_loop()
+
+    def is_ready(self, message: Any) -> bool:
+        """Whether it can be answered now. What Airflow's own API answers waits for that, which takes seconds to begin."""
+        if self._client is not None or type(message) not in _OF_API:
+            return True
+        if self._warming is None or not self._warming.is_alive():
+            self._warming = threading.Thread(target=self._warm, name="warm-up", daemon=True)
+            self._warming.start()
+        return False
+
+    def _warm(self) -> None:
+        client = self._make_client()
+        with contextlib.suppress(ServerResponseError):
+            client.dag_runs.get_count("")  # its routes are made at the first question
+        self._client = client
 
     def answer(self, team: str, message: Any, instances: Collection[str]) -> Answer:
         """What is said to this message, and how it is written.
@@ -136,7 +155,7 @@ class Desk:
         if not may(team, rule.action, rule.kind, self._ask(self._team_of(message.dag_id))):
             # The same for another team's Dag and for one that does not exist.
             raise Refused(f"Team {team} has no Dag {message.dag_id!r}, and this trigger is of team {team}")
-        answer: Answer = rule.handle(self.client, message)
+        answer: Answer = rule.handle(self._client, message)
         return answer
 
     def _of_asset(self, rule: _Rule, team: str, message: Any) -> Answer:
@@ -144,18 +163,18 @@ class Desk:
         found = self._ask(self._assets({name} if name else None, uri))
         if not found or not all(may(team, rule.action, Kind.ASSET, each.owner, each.readers) for each in found):
             raise Refused(f"There is no asset {name or uri!r} that triggers of team {team} may {rule.action}")
-        answer: Answer = rule.handle(self.client, message)
+        answer: Answer = rule.handle(self._client, message)
         return answer if rule.action is Action.READ else (OKResponse(ok=True), {})
 
     def _of_instance(self, message: Any, instances: Collection[str]) -> Answer:
         if str(message.ti_id) not in instances:
             raise Refused("that is no task instance of a trigger that runs here")
         if isinstance(message, comms.UpdateHITLDetail):
-            found = self.client.hitl.update_response(
+            found = self._client.hitl.update_response(
                 ti_id=message.ti_id, chosen_options=message.chosen_options, params_input=message.params_input
             )
         else:
-            found = self.client.hitl.get_detail_response(ti_id=message.ti_id)
+            found = self._client.hitl.get_detail_response(ti_id=message.ti_id)
         return HITLDetailResponseResult.from_api_response(response=found), {}
 
     def _of_name(self, team: str, message: Any) -> Answer:
@@ -181,13 +200,6 @@ class Desk:
         return OKResponse(ok=True), {}
 
     # --- what is known ---------------------------------------------------------------------------------------------
-
-    @property
-    def client(self) -> Any:
-        """Made when it is first needed: that takes a second."""
-        if self._client is None:
-            self._client = self._make_client()
-        return self._client
 
     def _ask(self, question: Coroutine[Any, Any, T]) -> T:
         return self._loop.run_until_complete(question)

@@ -74,6 +74,8 @@ class TeamTriggers(Unhurried, TriggerRunnerSupervisor):
     _resting: Any = attrs.field(default=None, init=False)
     """What the selector knew of its requests, while they are not read."""
     _pace: Pace = attrs.field(factory=Pace, init=False)
+    _later: deque[tuple[Any, int]] = attrs.field(factory=deque, init=False)
+    """Questions that cannot be answered yet."""
     _asked: deque[int] = attrs.field(factory=deque, init=False)
     """Its empty questions: answered when there is something to do."""
     _asked_at: float = attrs.field(default=math.inf, init=False)
@@ -86,6 +88,9 @@ class TeamTriggers(Unhurried, TriggerRunnerSupervisor):
     _failed: dict[int, float] = attrs.field(factory=dict, init=False)
     """Since when: what watches an asset is begun again, and not at once."""
     _instances: dict[int, str] = attrs.field(factory=dict, init=False)
+    """Trigger → the task instance that waits for it."""
+    _lasting: set[int] = attrs.field(factory=set, init=False)
+    """Those that no task waits for: they go on after an event."""
     _decode: Any = attrs.field(factory=lambda: msgspec.msgpack.Decoder(_RequestFrame), init=False)
 
     @classmethod
@@ -156,7 +161,8 @@ class TeamTriggers(Unhurried, TriggerRunnerSupervisor):
 
     def tick(self) -> None:
         """What is due: between two looks at the selector, and never long."""
-        if self._resting is not None and self._pace.rested():
+        self._answer_later()
+        if self._resting is not None and not self._later and self._pace.rested():
             resting, self._resting = self._resting, None
             self.selector.register(self._requests, *resting)
         silent = self.age if self._asked_at == math.inf else time.monotonic() - self._asked_at
@@ -208,6 +214,8 @@ class TeamTriggers(Unhurried, TriggerRunnerSupervisor):
             log = TriggerLog(factory.log_path, workload.ti, self.limits.trigger_log_bytes)
             self.logger_cache[trigger.id] = log
             self._instances[trigger.id] = str(workload.ti.id)
+        else:
+            self._lasting.add(trigger.id)
         return workload.model_copy(update={"encrypted_kwargs": clear})
 
     def tell(self, reason: str) -> None:
@@ -260,7 +268,11 @@ class TeamTriggers(Unhurried, TriggerRunnerSupervisor):
 
     def _rest_after(self, seconds: float) -> None:
         """Who makes this process work all the time is read again when the others have had their part of it."""
-        if self._pace.spend(seconds) or self._resting is not None:
+        if not self._pace.spend(seconds):
+            self._rest()
+
+    def _rest(self) -> None:
+        if self._resting is not None:
             return
         with contextlib.suppress(KeyError, ValueError):
             key = self.selector.get_key(self._requests)
@@ -286,6 +298,22 @@ class TeamTriggers(Unhurried, TriggerRunnerSupervisor):
             self._on_question(message, request.id)
 
     def _on_question(self, message: Any, request_id: int) -> None:
+        if self._later or not self.desk.is_ready(message):
+            self._later.append((message, request_id))
+            if len(self._later) >= AT_ONCE:
+                self._rest()
+        else:
+            self._answer(message, request_id)
+
+    def _answer_later(self) -> None:
+        for _ in range(min(AT_ONCE, len(self._later))):
+            if not self.desk.is_ready(self._later[0][0]):
+                return
+            begun = time.monotonic()
+            self._answer(*self._later.popleft())
+            self._rest_after(time.monotonic() - begun)
+
+    def _answer(self, message: Any, request_id: int) -> None:
         try:
             answer, how = self.desk.answer(self.team, message, set(self._instances.values()))
         except Exception as error:  # noqa: BLE001 - a database that is away is the platform's trouble, and told as such
@@ -319,6 +347,7 @@ class TeamTriggers(Unhurried, TriggerRunnerSupervisor):
         self.cancelling_triggers.discard(trigger_id)
         self._told.discard(trigger_id)
         self._instances.pop(trigger_id, None)
+        self._lasting.discard(trigger_id)
         if (log := self.logger_cache.pop(trigger_id, None)) is not None:
             log.close()
 
@@ -389,7 +418,7 @@ class TeamTriggers(Unhurried, TriggerRunnerSupervisor):
         """Airflow resumes the task, or tells the asset or the callback; the trigger may then end by itself."""
         super().on_trigger_event(trigger_id, event)
         self._fired[trigger_id] = time.monotonic()
-        if trigger_id in self._instances:  # what watches an asset goes on
+        if trigger_id not in self._lasting:
             self.wanted.discard(trigger_id)
         self.on_news()
 
@@ -404,6 +433,8 @@ class TeamTriggers(Unhurried, TriggerRunnerSupervisor):
                 return
             self.failed_triggers.popleft()
             self._failed[trigger_id] = self._fired[trigger_id] = time.monotonic()
+            if trigger_id not in self._lasting:
+                self.wanted.discard(trigger_id)
             self.on_news()
 
     # --- its log lines -----------------------------------------------------------------------------------------------

@@ -88,6 +88,9 @@ def triggerer() -> None:
     runner = TeamTriggerer(Job(heartrate=conf.getfloat("triggerer", "job_heartbeat_sec")))
     run_job(job=runner.job, execute_callable=runner._execute)
     os.close(lock)
+    # All is stored; what Airflow's own API in this process would still tidy up is nobody's.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 COMPONENTS: dict[str, Callable[[], None]] = {

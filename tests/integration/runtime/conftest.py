@@ -24,6 +24,8 @@ dag_file_processor_timeout = 6
 scheduler_heartbeat_sec = 1
 [workers]
 min_heartbeat_interval = 1
+[triggerer]
+runner_health_check_threshold = 5
 """
 
 

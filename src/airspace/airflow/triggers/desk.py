@@ -101,7 +101,7 @@ class Desk:
         self._loop = asyncio.new_event_loop()
 
     def is_ready(self, message: Any) -> bool:
-        """Whether it can be answered now. What Airflow's own API answers waits for that, which takes seconds to begin."""
+        """Whether it can be answered now: Airflow's own API, in this process, takes seconds to begin."""
         if self._client is not None or type(message) not in _OF_API:
             return True
         if self._warming is None or not self._warming.is_alive():

@@ -11,7 +11,7 @@ BURST = 2.0  # seconds
 ENOUGH = 0.05
 FIRST_PAUSE, MOST_PAUSE = 0.5, 60.0
 HEALTHY = 60.0  # seconds: whoever ran so long begins anew
-MOST_FALLS = 6
+MOST_FALLS = 5
 
 
 @dataclass

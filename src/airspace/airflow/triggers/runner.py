@@ -19,6 +19,7 @@ from typing import Any
 
 import attrs
 import msgspec
+from airflow.configuration import conf
 from airflow.jobs.job import Job
 from airflow.jobs.triggerer_job_runner import TriggerRunnerSupervisor, messages
 from airflow.models.crypto import get_fernet
@@ -42,8 +43,8 @@ from airspace.sandbox.ports import Child
 _UNREADABLE = "it sent something that is no message of Airflow's"
 AT_ONCE = 20  # triggers handed out, and events taken in, before it is another team's turn
 MOST_SENT = 8 * 1024**2  # of workloads in one message: one with its whole Dag may be longer
-ASK_AGAIN = 5.0  # after so many seconds an empty question gets an empty answer, so that silence means something
-SILENCE = 30.0  # seconds without a question; Airflow's own threshold
+SILENCE = conf.getfloat("triggerer", "runner_health_check_threshold")  # seconds without a question
+ASK_AGAIN = SILENCE / 6  # after so many an empty question gets an empty answer, so that silence means something
 BEGIN = 90.0  # seconds until the first one
 AFTER_FAILURE = 5.0
 CLEAN_UP = 10.0  # for a trigger that has fired to end by itself, before it is told to

@@ -20,6 +20,7 @@ from airspace.verify.catalogue import ATTACKS, Attack, Control
 from airspace.verify.inside.facts import ATTACKER, DAGS, PARSED, TASK, VICTIM, Facts
 from airspace.verify.inside.runner import Result
 from airspace.verify.inside.task import REPORT, STOP
+from airspace.verify.inside.triggering import FORGED, FORGED_LINE, OWN_LINE
 from airspace.verify.judge import Machine, Verdicts, judge_all
 from airspace.verify.outside import Decoys, PlatformControls, Witness, controls_outside
 
@@ -27,6 +28,7 @@ Tell = Callable[[str], None]
 _POLL = 0.25
 _SECONDS = 120.0
 _EMIT = "names.asset-emit"
+_APART = ("parsing", "triggers")  # surfaces whose attacks are not made from a task
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class _Attempt:
         self._controls |= self._seen(as_platform.results(), "platform")
         for team in (ATTACKER, VICTIM) if emits else ():
             self._trigger(team, "emit", {"part": "emit", "facts": self._facts.as_dict()})
-        mild = [attack for attack in chosen if not attack.harmful and attack.surface != "parsing"]
+        mild = [attack for attack in chosen if not attack.harmful and attack.surface not in _APART]
         machine: Mapping[str, Any] = {}
         if mild:
             self._tell(f"attack: {len(mild)} attempts from a task of {ATTACKER}")
@@ -134,6 +136,9 @@ class _Attempt:
                 machine = self._attack([attack.id], attack.id.partition(".")[2]) or machine
         if parsed:
             self._results |= self._while_parsing()
+        if triggers := [attack for attack in chosen if attack.surface == "triggers"]:
+            self._tell(f"attack: {len(triggers)} attempts from a trigger of {ATTACKER}")
+            self._from_triggers(triggers)
         if emits:
             self._await_emits()
         self._release()
@@ -169,7 +174,8 @@ class _Attempt:
         return run_id
 
     def _hold(self, chosen: Collection[Attack]) -> Mapping[str, Any]:
-        acts = [each for each in _ids(chosen, Control.OWNER) if each != _EMIT]
+        apart = {attack.id for attack in chosen if attack.surface in _APART} | {_EMIT}
+        acts = [each for each in _ids(chosen, Control.OWNER) if each not in apart]
         run_id = self._trigger(VICTIM, "hold", {"part": "hold", "acts": acts, "facts": self._facts.as_dict()})
         return self._report(VICTIM, run_id)
 
@@ -212,6 +218,44 @@ class _Attempt:
         self._wait(f"{PARSED} is parsed", told)
         return outside.results(found["results"])
 
+    def _from_triggers(self, chosen: list[Attack]) -> None:
+        """The victim has a trigger that waits; a second one does everything as the owner; then the attacker's does."""
+        waits = self._trigger(VICTIM, "await", {"part": "await", "facts": self._facts.as_dict()})
+        held: dict[str, Any] = {}
+
+        def deferred() -> bool:
+            held.update(self._instance(VICTIM, waits))
+            return held.get("state") == "deferred" and bool(held.get("trigger"))
+
+        self._wait("the victim's trigger waits", deferred)
+        facts = {**self._facts.as_dict(), "victim_trigger": held["trigger"]["id"]}
+        found: dict[str, dict[str, Result]] = {}
+        for team, acts in ((VICTIM, _ids(chosen, Control.OWNER)), (ATTACKER, [attack.id for attack in chosen])):
+            acts = [each for each in acts if team == ATTACKER or each not in FORGED]
+            run_id = self._trigger(team, "trigger", {"part": "trigger", "acts": acts, "facts": facts})
+            told = self._report(team, run_id)
+            found[team] = self._seen(outside.results(told["results"]), team)
+        self._controls |= found[VICTIM]
+        self._results |= found[ATTACKER]
+        # Its own event ended the victim's second task, and its own line is in that log.
+        logs = {each: self._trigger_log(VICTIM, each) for each in (waits, f"verify-trigger-{self._facts.nonce}")}
+        own = OWN_LINE in logs[f"verify-trigger-{self._facts.nonce}"]
+        self._controls["triggers.event"] = Result("done", "its own trigger ended its task")
+        self._controls["triggers.log"] = Result("done" if own else "refused", "its own line is in its log")
+        state = self._instance(VICTIM, waits).get("state")
+        forged = {"triggers.event": state != "deferred", "triggers.log": FORGED_LINE in logs[waits]}
+        said = {"triggers.event": f"the victim's task is {state}", "triggers.log": "the line is not there"}
+        for name in set(forged) & set(self._results):
+            self._results[name] = Result("done" if forged[name] else "refused", said[name])
+
+    def _instance(self, team: str, run_id: str) -> dict[str, Any]:
+        answer = self._session.ask("GET", f"/dags/{DAGS[team]}/dagRuns/{run_id}/taskInstances/{TASK}")
+        return dict(answer.body) if answer.ok else {}
+
+    def _trigger_log(self, team: str, run_id: str) -> str:
+        folder = self._platform.layout.logs / "airflow" / f"dag_id={DAGS[team]}" / f"run_id={run_id}"
+        return "".join(file.read_text(errors="replace") for file in folder.glob(f"task_id={TASK}/**/*.trigger.*"))
+
     def _report(self, team: str, run_id: str, *, may_die: bool = False) -> Mapping[str, Any]:
         """What a task told by XCom."""
         path = f"/dags/{DAGS[team]}/dagRuns/{run_id}/taskInstances/{TASK}/xcomEntries/{REPORT}"
@@ -221,7 +265,8 @@ class _Attempt:
             over = self._session.run(DAGS[team], run_id).finished
             answer = self._session.ask("GET", path, deserialize="false", stringify="false")
             if answer.ok:
-                found.append(answer.body["value"])
+                value = answer.body["value"]  # what a trigger ends a task with is stored as a text
+                found.append(json.loads(value) if isinstance(value, str) else value)
             elif over and not may_die:
                 raise AirspaceError(
                     f"the task of {team} ended without a report",

@@ -14,7 +14,7 @@ from airspace.verify.inside.task import REPORT, STOP
 from airspace.verify.inside.triggering import ASKING, FORGED, FORGED_LINE, OWN_LINE
 
 
-class Probe(BaseTrigger):
+class Probe(BaseTrigger):  # type: ignore[misc]  # untyped where Airflow is not looked into
     """Does these acts; without any it waits until the victim's tasks are released."""
 
     def __init__(self, acts: list[str], facts: Mapping[str, Any]) -> None:

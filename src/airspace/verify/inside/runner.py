@@ -22,13 +22,7 @@ SURFACES = (
     "exhaustion", "ipc", "parsing", "triggering",
 )  # fmt: skip
 SECONDS = 8.0
-LONGER = {
-    "database.cli": 40.0,
-    "triggers.database": 40.0,
-    "exhaustion.log": 60.0,
-    "exhaustion.xcom": 60.0,
-    "exhaustion.storage": 30.0,
-}
+LONGER = {"database.cli": 40.0, "exhaustion.log": 60.0, "exhaustion.xcom": 60.0, "exhaustion.storage": 30.0}
 _REFUSALS = (OSError, Refused, MemoryError, ValueError)
 _LENGTH = 300
 

@@ -1,4 +1,4 @@
-"""How much a team's Dag files may make the platform do. Every limit can be set in ``airflow.cfg``, ``[airspace]``."""
+"""How much a team's Dag files, tasks and triggers may make the platform do. Settings of ``[airspace]``."""
 
 from __future__ import annotations
 

@@ -493,3 +493,13 @@ def test_whatever_is_killed_every_deferred_task_ends_in_its_true_state(teams: Ho
         lines = [teams.task_log(dag_id, f"w{number}").count("resumed with") for number in range(4)]
         assert lines == [1] * 4
     wait_for(lambda: not teams.rows("SELECT id FROM trigger"), 20)
+
+
+def test_no_process_outside_of_sandboxes_ever_ran_a_file_of_a_teams(teams: Home) -> None:
+    started, ran = teams.watched()
+    assert started >= {"api-server", "scheduler", "dag-processor", "triggerer", "sandbox"}
+    assert ran == ""
+    # The control: it would be seen.
+    file = teams.layout.bundles / "one" / "own_triggers.py"
+    subprocess.run([sys.executable, str(file)], env=teams.env, check=True, capture_output=True)
+    assert str(file) in teams.watched()[1]

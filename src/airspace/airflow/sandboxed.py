@@ -64,7 +64,8 @@ class _Title:
 
 
 def warm() -> None:
-    """Import now what every task would otherwise import after the fork."""
+    """Import now what every task, and every runner of triggers, would otherwise import after the fork."""
+    import anyio._backends._asyncio
     import jinja2.ext  # noqa: F401
 
     get_listener_manager()

@@ -58,6 +58,11 @@ class Own(BaseTrigger):
             await asyncio.sleep(0.2)
         return TriggerEvent("gone on")
 
+    async def flag(self):
+        """A file of the team's own, which what watches the asset removes."""
+        open(os.path.join(os.environ["AIRSPACE_STORAGE"], os.environ["AIRSPACE_TEAM"], "flag"), "w").close()
+        return TriggerEvent("put up")
+
     async def success(self):
         return TaskSuccessEvent(xcoms={"from_trigger": 7})
 
@@ -288,6 +293,12 @@ def deferred(home: Home, dag_id: str, count: int = 1) -> None:
     wait_for(runs, 30)
 
 
+def runners(team: str = "") -> list[str]:
+    """The titles of the runners of teams whose names begin so."""
+    titles = [(each.info["cmdline"] or [""])[0] for each in psutil.process_iter(["cmdline"])]
+    return [title for title in titles if title.startswith(f"airspace triggers: {team}")]
+
+
 def process(title: str) -> psutil.Process:
     def find() -> list[psutil.Process]:
         return [each for each in psutil.process_iter(["cmdline"]) if (each.info["cmdline"] or [""])[0] == title]
@@ -330,12 +341,12 @@ def test_whatever_defers_resumes(teams: Home) -> None:
     assert "airspace triggers: one" in inside["processes"]
     assert not [title for title in inside["processes"] if "two" in title or "triggerer" in title]
 
-    (teams.layout.storage / "one" / "flag").touch()
+    start(teams, {"one_flag": defers("flag")})
     assert ended(teams, "one_hears") == {"hear": "success"}
     # It goes on watching, until nothing watches that asset any more; then the team has no process for its triggers.
     (teams.layout.bundles / "one" / "watches.py").unlink()
     bells.ring(bells.DOORBELL, "one", teams.layout.run)
-    wait_for(lambda: not [title for title in teams.titles() if title.startswith("airspace triggers")], 20)
+    wait_for(lambda: not runners(), 20)
 
 
 def test_a_missed_deadlines_callback_runs_in_its_dags_team(teams: Home) -> None:
@@ -454,7 +465,7 @@ def test_a_hostile_trigger_ends_alone_and_delays_nobody(teams: Home, record_prop
     assert grown < 150
     with teams.engine.begin() as db:
         db.execute(text("UPDATE task_instance SET state='failed' WHERE dag_id LIKE 'bad%'"))
-    wait_for(lambda: not [title for title in teams.titles() if title.startswith("airspace triggers: bad")], 60)
+    wait_for(lambda: not runners("bad"), 60)
 
 
 def test_a_trigger_of_no_team_never_runs(teams: Home) -> None:
@@ -477,7 +488,7 @@ def test_whatever_is_killed_every_deferred_task_ends_in_its_true_state(teams: Ho
     old = teams.processes["triggerer"]
     old.send_signal(signal.SIGKILL)
     old.wait()
-    wait_for(lambda: not [title for title in teams.titles() if title.startswith("airspace triggers")], 10)
+    wait_for(lambda: not runners(), 10)
     teams.start("triggerer")
     for team in storm:
         process(f"airspace triggers: {team}")

@@ -65,7 +65,7 @@ class _Title:
 
 def warm() -> None:
     """Import now what every task, and every runner of triggers, would otherwise import after the fork."""
-    import anyio._backends._asyncio
+    import anyio._backends._asyncio  # noqa: F401  # what its loops run on
     import jinja2.ext  # noqa: F401
 
     get_listener_manager()

@@ -203,7 +203,9 @@ class TeamTriggerer(TriggererJobRunner):
             seat.runner = None
 
     def _begin(self, seat: Seat) -> None:
-        bundle = next((team.bundle for team in self._teams.all() if team.name == seat.team), None)
+        if not (bundle := self._bundle(seat.team)):  # perhaps it is new
+            self._teams.refresh(force=True)
+            bundle = self._bundle(seat.team)
         try:
             if bundle is None:
                 raise SandboxError(f"there is no team {seat.team}", fix="airspace apply")
@@ -215,6 +217,7 @@ class TeamTriggerer(TriggererJobRunner):
                 launch=partial(self._sandboxes.order, seat.team, runners.work(seat.team, values)),
                 desk=self._desk,
                 selector=self._selector,
+                consumers=lambda asset, team=seat.team: sorted(self._teams.grants.get((team, asset), ())),
                 on_news=lambda: bells.ring(bells.WAKE),
             )
         except (BusyError, NotBegunError):  # its turn comes again
@@ -224,6 +227,9 @@ class TeamTriggerer(TriggererJobRunner):
         else:
             seat.busy_since = time.monotonic()
             seat.runner.update_triggers(seat.wanted)
+
+    def _bundle(self, name: str) -> str | None:
+        return next((team.bundle for team in self._teams.all() if team.name == name), None)
 
     def _fell(self, seat: Seat, runner: TeamTriggers, how: str) -> None:
         """It ended by itself, or had to be ended: its triggers are begun again, by another one."""

@@ -19,14 +19,18 @@ from typing import Any
 
 import attrs
 import msgspec
+from airflow.assets.manager import AssetManager
 from airflow.configuration import conf
 from airflow.jobs.job import Job
 from airflow.jobs.triggerer_job_runner import TriggerRunnerSupervisor, messages
+from airflow.models.asset import AssetModel, AssetWatcherModel
 from airflow.models.crypto import get_fernet
 from airflow.models.trigger import Trigger
 from airflow.sdk.exceptions import ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse, _RequestFrame
+from airflow.utils.session import create_session
 from cryptography.fernet import InvalidToken
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from uuid6 import uuid7
 
@@ -62,6 +66,8 @@ class TeamTriggers(Unhurried, TriggerRunnerSupervisor):
     desk: Desk
     limits: ParseLimits
     team_log: TeamLog
+    consumers: Callable[[str], list[str]]
+    """The teams that may hear of an asset of this team's."""
     on_news: Callable[[], None]
     """Called when a task can go on."""
     spoiled: str | None = attrs.field(default=None, init=False)
@@ -90,6 +96,8 @@ class TeamTriggers(Unhurried, TriggerRunnerSupervisor):
     """Since when: what watches an asset is begun again, and not at once."""
     _instances: dict[int, str] = attrs.field(factory=dict, init=False)
     """Trigger → the task instance that waits for it."""
+    _watching: set[int] = attrs.field(factory=set, init=False)
+    """Those that watch assets."""
     _lasting: set[int] = attrs.field(factory=set, init=False)
     """Those that no task waits for: they go on after an event."""
     _decode: Any = attrs.field(factory=lambda: msgspec.msgpack.Decoder(_RequestFrame), init=False)
@@ -217,6 +225,8 @@ class TeamTriggers(Unhurried, TriggerRunnerSupervisor):
             self._instances[trigger.id] = str(workload.ti.id)
         else:
             self._lasting.add(trigger.id)
+        if workload.watched_assets:
+            self._watching.add(trigger.id)
         return workload.model_copy(update={"encrypted_kwargs": clear})
 
     def tell(self, reason: str) -> None:
@@ -349,6 +359,7 @@ class TeamTriggers(Unhurried, TriggerRunnerSupervisor):
         self._told.discard(trigger_id)
         self._instances.pop(trigger_id, None)
         self._lasting.discard(trigger_id)
+        self._watching.discard(trigger_id)
         if (log := self.logger_cache.pop(trigger_id, None)) is not None:
             log.close()
 
@@ -417,11 +428,28 @@ class TeamTriggers(Unhurried, TriggerRunnerSupervisor):
 
     def on_trigger_event(self, trigger_id: int, event: Any) -> None:
         """Airflow resumes the task, or tells the asset or the callback; the trigger may then end by itself."""
-        super().on_trigger_event(trigger_id, event)
+        if trigger_id in self._watching:
+            self._tell_assets(trigger_id, event)
+        else:
+            super().on_trigger_event(trigger_id, event)
         self._fired[trigger_id] = time.monotonic()
         if trigger_id not in self._lasting:
             self.wanted.discard(trigger_id)
         self.on_news()
+
+    def _tell_assets(self, trigger_id: int, event: Any) -> None:
+        """Airflow's own word for it has no team, and so would be heard by no Dag of any."""
+        with create_session() as session:
+            watched = select(AssetModel).join(AssetWatcherModel).where(AssetWatcherModel.trigger_id == trigger_id)
+            for asset in session.scalars(watched):
+                AssetManager.register_asset_change(
+                    asset=asset.to_serialized(),
+                    extra={"from_trigger": True, "payload": event.payload},
+                    api_user_teams={self.team},
+                    api_allow_consumer_teams=self.consumers(asset.name),
+                    api_allow_global_consumers=False,
+                    session=session,
+                )
 
     def handle_failed_triggers(self) -> None:
         """Fail what depends on them."""

@@ -23,6 +23,7 @@ from benchmarks import (
     bench_neighbour,
     bench_parse,
     bench_platform,
+    bench_triggers,
     bench_wall,
     machine,
     report,
@@ -39,6 +40,7 @@ BENCHMARKS: dict[str, tuple[Callable[[Options], dict[str, Any]], int]] = {
     "access": (bench_access.run, 3),
     "edits": (bench_edits.run, 5),
     "fair": (bench_fair.run, 1),
+    "triggers": (bench_triggers.run, 1),
 }
 SIDES = tuple(bench_platform.SIDES)
 

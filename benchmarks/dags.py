@@ -99,6 +99,52 @@ def write_sleep(folder: Path, team: str, count: int) -> None:
     (folder / f"{name}.py").write_text(_SLEEP.format(dag_id=name, count=count))
 
 
+_DEFERRING = '''"""Fifty tasks that wait for a file that never comes, and one whose trigger fires at once."""
+
+import time
+
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+from airflow.sdk import DAG, BaseOperator
+from airflow.sdk.timezone import utcnow
+from airflow.triggers.base import StartTriggerArgs
+
+
+class Waits(BaseOperator):
+    start_trigger_args = StartTriggerArgs(
+        trigger_cls="airflow.providers.standard.triggers.file.FileTrigger",
+        trigger_kwargs={{"filepath": "/tmp/never-there", "poke_interval": 5.0}},
+        next_method="resume",
+    )
+    start_from_trigger = True
+
+    def resume(self, context, event=None):
+        return None
+
+
+class Defers(BaseOperator):
+    def execute(self, context):
+        self.defer(trigger=DateTimeTrigger(utcnow()), method_name="resume", kwargs={{"at": time.time()}})
+
+    def resume(self, context, at, event=None):
+        return time.time() - at
+
+
+with DAG("held_{team}", schedule=None, is_paused_upon_creation=False, max_active_tasks={count}):
+    for number in range({count}):
+        Waits(task_id=f"step_{{number}}")
+
+with DAG("defers_{team}", schedule=None, is_paused_upon_creation=False):
+    Defers(task_id="defers")
+'''
+HELD = 50  # of each team
+
+
+def write_deferring(folder: Path, team: str) -> None:
+    """Write a team's ``held_`` and ``defers_`` Dags."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"deferring_{team}.py").write_text(_DEFERRING.format(team=team, count=HELD))
+
+
 def tiny_id(team: str) -> str:
     """The name of a team's Dag of one task; Dag names are unique in a deployment."""
     return f"tiny_{team}"

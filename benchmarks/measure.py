@@ -112,6 +112,7 @@ _GROUPS = (
     ("scheduler", "scheduler"),
     ("dag-processor", "dag-processor"),
     ("triggerer", "triggerer"),
+    ("airspace triggers", "triggers"),
     ("resource_tracker", "resource tracker"),
 )
 

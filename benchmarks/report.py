@@ -32,6 +32,7 @@ def table(document: Document) -> str:
         "access": _access,
         "edits": _edits,
         "fair": _fair,
+        "triggers": _triggers,
     }
     body = makers[document["benchmark"]](document)
     return f"{_where(document)}\n\n{body}"
@@ -215,6 +216,22 @@ def _fair(document: Document) -> str:
         cells = [f"{p['median_ms']:,.0f} / {p['worst_ms']:,.0f}" if (p := points.get(b)) else "–" for b in backlogs]
         lines.append(_row([side, *cells]))
     return "\n".join([*lines, "", "![The scheduler's loop against the backlog](images/scheduler-loop.svg)"])
+
+
+def _triggers(document: Document) -> str:
+    sides = [side for side in _SIDES if side in document]
+    held = f"{document['held']:,} triggers of {document['teams']} teams"
+    lines = _header(
+        ["side", "deferred → resumed, median s", f"beside {held}: median", "worst", f"{held}: MB more", "triggerer, MB",
+         "and runners, MB"]
+    )  # fmt: skip
+    for side in sides:
+        row = document[side]
+        weights = row["with_held"]["by_title"]
+        times = [_number(row[key], " ").strip() for key in ("alone_median_s", "beside_median_s", "beside_worst_s")]
+        mbs = [row["more_mb"], weights.get("triggerer"), weights.get("triggers")]
+        lines.append(_row([side, *times, *(_number(mb) for mb in mbs)]))
+    return "\n".join(lines)
 
 
 _HOLDS = {"static": "one run", "mapped": "one run, mapped", "runs": "a thousand runs"}

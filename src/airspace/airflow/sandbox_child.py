@@ -8,7 +8,7 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from airspace.sandbox.errors import NotBegunError
 from airspace.sandbox.ports import Child
 
 P = TypeVar("P")
-TASK, PARSE, CALLBACK, CONNECTION_TEST = "task", "parse", "callback", "connection test"
+TASK, PARSE, TRIGGER, CALLBACK, CONNECTION_TEST = "task", "parse", "trigger", "callback", "connection test"
 """The kinds of work that the template knows."""
 _ATTEMPTS, _SO_PASSRIGHTS = 3, 83
 _Ended = enum.IntEnum("_Ended", {number.name: -number for number in signal.Signals})  # type: ignore[misc]

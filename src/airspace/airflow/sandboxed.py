@@ -18,8 +18,8 @@ from airflow.sdk.execution_time import supervisor, task_runner
 from airflow.sdk.listener import get_listener_manager
 from setproctitle import setproctitle
 
-from airspace.airflow import callback_child, nest
-from airspace.airflow.sandbox_child import CALLBACK, CONNECTION_TEST, PARSE, TASK
+from airspace.airflow import callback_child, nest, trigger_runner
+from airspace.airflow.sandbox_child import CALLBACK, CONNECTION_TEST, PARSE, TASK, TRIGGER
 from airspace.sandbox import template
 from airspace.sandbox.zygote import Work
 
@@ -43,6 +43,11 @@ def run_callback(work: Work) -> NoReturn:
 def test_connection(work: Work) -> NoReturn:
     """Be the process that tries a connection."""
     _main(work, callback_child.test_connection)
+
+
+def run_triggers(work: Work) -> NoReturn:
+    """Be the process that runs a team's triggers."""
+    _main(work, trigger_runner.main)
 
 
 def _main(work: Work, target: Callable[[], None]) -> NoReturn:
@@ -69,7 +74,8 @@ class _Title:
 
 
 def warm() -> None:
-    """Import now what every task would otherwise import after the fork."""
+    """Import now what every task, and every runner of triggers, would otherwise import after the fork."""
+    import anyio._backends._asyncio  # noqa: F401  # what its loops run on
     import jinja2.ext  # noqa: F401
 
     get_listener_manager()
@@ -83,7 +89,13 @@ def main() -> None:
     # A fork copies only the thread that forks, and what another one held stays locked for ever.
     if (threads := len(os.listdir("/proc/self/task"))) != 1:  # noqa: PTH208
         raise SystemExit(f"the template has {threads} threads: some package starts one when it is imported")
-    runners = {TASK: run_task, PARSE: read_file, CALLBACK: run_callback, CONNECTION_TEST: test_connection}
+    runners = {
+        TASK: run_task,
+        PARSE: read_file,
+        TRIGGER: run_triggers,
+        CALLBACK: run_callback,
+        CONNECTION_TEST: test_connection,
+    }
     template.serve(link, runners, nest.read)
 
 

@@ -7,6 +7,7 @@ frame is not what they expect. Pure but for the socket that is read.
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
 
 CHUNK = 256 * 1024
@@ -127,6 +128,28 @@ class Meter:
             count, unended = count + 1, 0
         self._unended[self._sock] = unended
         return count
+
+
+class RefilledMeter(Meter):
+    """A meter for what may go on for months: the budget grows back.
+
+    :param refill: bytes a second
+    """
+
+    def __init__(self, budget: int, refill: int, told: str, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(budget, told)
+        self._budget, self._refill, self._clock = budget, refill, clock
+        self._since = clock()
+
+    def recv_into(self, buffer: bytearray) -> int:
+        """As a socket's.
+
+        :raises SpoiledError: the budget is used up
+        """
+        now = self._clock()
+        self._left = min(self._budget, self._left + int((now - self._since) * self._refill))
+        self._since = now
+        return super().recv_into(buffer)
 
 
 class Outbox:

@@ -1,8 +1,8 @@
-"""What a team's code may ask for where no task's token says who asks: while its files are read, and in callbacks.
+"""What a team's code may ask for where no task's token says who asks: in Dag files, callbacks and triggers.
 
-Its own connections and variables are looked up directly. Airflow's in-process API, which its Dag processor asks, knows
-no team and no guard: it would answer for everybody's. So what a callback asks about a Dag goes there only after it was
-found to be the team's.
+Its own connections and variables are looked up directly. Airflow's in-process API, which its Dag processor and its
+triggerer ask, knows no team and no guard: it would answer for everybody's. So what a callback asks about a Dag goes
+there only after it was found to be the team's.
 """
 
 from __future__ import annotations

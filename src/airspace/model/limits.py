@@ -41,6 +41,14 @@ class CodeLimits:
     forks them is replaced, and without work it ends at once instead of after 15 seconds."""
     warm_bytes_of_all: int = 1024**3
     """Bytes of memory that all sandboxes without work may hold: above it, the longest idle end first."""
+    triggers_per_team: int = 250
+    """Triggers of one team that run at once; more wait for one of them to end. They take no place from another team."""
+    trigger_message_bytes: int = 8 * 1024**2
+    """Bytes of one message of the process that runs a team's triggers. More ends it, and it is started again."""
+    trigger_event_bytes: int = 1024**2
+    """Bytes of one event of a trigger: Airflow keeps it in the database. More fails the trigger."""
+    trigger_log_bytes: int = 16 * 1024**2
+    """Bytes that one trigger may log, and all of a team's at once; then they may log 256 KB a second."""
     load_seconds: int = 5
     """Seconds that the parent tries to load a Dag and to find its next run; the scheduler does that in every loop."""
     nodes: int = 400_000

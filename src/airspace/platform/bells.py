@@ -20,6 +20,9 @@ DOORBELL = "doorbell.sock"
 WAKE = "wake.sock"
 """The scheduler's; any byte means "look now"."""
 
+TRIGGERS = "triggers.sock"
+"""The triggerer's; any byte means that there may be a trigger to start, or one to end."""
+
 LONGEST = 512
 
 

@@ -35,11 +35,8 @@ class Component:
     stop_seconds: int = 15
 
 
-def _airflow(
-    name: str, health: str, environment: Mapping[str, str] | None = None, *, stop_seconds: int = 15
-) -> Component:
-    command = (PYTHON, "-m", "airspace.airflow.run", name)
-    return Component(name, command, health=health, environment=environment or {}, stop_seconds=stop_seconds)
+def _airflow(name: str, health: str, *, stop_seconds: int = 15) -> Component:
+    return Component(name, (PYTHON, "-m", "airspace.airflow.run", name), health=health, stop_seconds=stop_seconds)
 
 
 COMPONENTS: tuple[Component, ...] = (
@@ -48,9 +45,7 @@ COMPONENTS: tuple[Component, ...] = (
     _airflow("api-server", "api", stop_seconds=5),
     _airflow("scheduler", "scheduler"),
     _airflow("dag-processor", "dag_processor"),
-    # A triggerer without a team takes only triggers without one. Where multi-team is off it takes them all: one
-    # triggerer for every team (Trigger.ids_for_triggerer and get_sorted_triggers ask the setting, not the team).
-    _airflow("triggerer", "triggerer", {"AIRFLOW__CORE__MULTI_TEAM": "False"}),
+    _airflow("triggerer", "triggerer"),
 )
 
 

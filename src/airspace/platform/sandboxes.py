@@ -17,10 +17,7 @@ from airspace.sandbox.spec import SYSTEM, TeamPlace, sandbox_spec
 
 _TEST_UID = 65534  # nobody: it is only built for, nothing is run as it
 
-_SANDBOXED = (
-    "isolation: sandbox - tasks run and Dag files are read in their team's sandbox{users}. Triggers of all teams still "
-    "run outside, as the platform's own user: let only people write Dags whom you trust with the platform."
-)
+_SANDBOXED = "isolation: sandbox - tasks and triggers run, and Dag files are read, in their team's sandbox{users}."
 _ONE_USER = "; without root all teams share one Unix user, and only the kernel's namespaces are between them"
 _NOT_ISOLATED = (
     "isolation: none - chosen by name: the code of all teams runs as the same Unix user, so a team's code can read and "

@@ -19,6 +19,7 @@ from airspace.verify.catalogue import ATTACKS, Attack, Control
 from airspace.verify.inside.facts import ATTACKER, CALLED, DAGS, PARSED, TASK, VICTIM, Facts
 from airspace.verify.inside.runner import Result
 from airspace.verify.inside.task import REPORT, STOP
+from airspace.verify.inside.triggering import FORGED, FORGED_LINE, OWN_LINE
 from airspace.verify.judge import Machine, Verdicts, judge_all
 from airspace.verify.outside import Decoys, PlatformControls, Witness, controls_outside
 
@@ -71,9 +72,7 @@ class Attempt:
         self._results: dict[str, Result] = {}
         self._dags = set(DAGS.values())
 
-    def run(
-        self, chosen: Collection[Attack], skipped: tuple[str, ...], outsider: Session | None = None
-    ) -> Verdicts:
+    def run(self, chosen: Collection[Attack], skipped: tuple[str, ...], outsider: Session | None = None) -> Verdicts:
         """Everything.
 
         :param outsider: a lead of the attacker's alone, for tests of connections
@@ -122,12 +121,15 @@ class Attempt:
             self._target.plant_called(called, self._facts)
 
     def _attack_elsewhere(self, chosen: Collection[Attack], outsider: Session | None) -> None:
-        """What no task tries: the reading of a file, a callback, tests of connections."""
+        """What no task tries: the reading of a file, a callback, a trigger, tests of connections."""
         if _on(chosen, "parsing"):
             self._results |= self._while_parsing()
         if called := _on(chosen, "callbacks"):
             self._tell(f"attack: {len(called)} attempts from a callback of {ATTACKER}'s Dag")
             self._results |= outside.results(elsewhere.called(self._session, self._facts, self._wait))
+        if triggers := [attack for attack in chosen if attack.surface == "triggers"]:
+            self._tell(f"attack: {len(triggers)} attempts from a trigger of {ATTACKER}")
+            self._from_triggers(triggers)
         if outsider is not None and (tests := _on(chosen, "tests")):
             self._tell("attack: tests of connections")
             controls, attacks = elsewhere.tests(tests, self._session, outsider, self._facts)
@@ -153,7 +155,8 @@ class Attempt:
         return run_id
 
     def _hold(self, chosen: Collection[Attack]) -> Mapping[str, Any]:
-        acts = [each for each in _ids(chosen, Control.OWNER) if each != _EMIT]
+        apart = {attack.id for attack in chosen if attack.surface in elsewhere.SURFACES} | {_EMIT}
+        acts = [each for each in _ids(chosen, Control.OWNER) if each not in apart]
         run_id = self._trigger(VICTIM, "hold", {"part": "hold", "acts": acts, "facts": self._facts.as_dict()})
         return self._report(VICTIM, run_id)
 
@@ -196,6 +199,44 @@ class Attempt:
         self._wait(f"{PARSED} is parsed", told)
         return outside.results(found["results"])
 
+    def _from_triggers(self, chosen: list[Attack]) -> None:
+        """The victim has a trigger that waits; a second one does everything as the owner; then the attacker's does."""
+        waits = self._trigger(VICTIM, "await", {"part": "await", "facts": self._facts.as_dict()})
+        held: dict[str, Any] = {}
+
+        def deferred() -> bool:
+            held.update(self._instance(VICTIM, waits))
+            return held.get("state") == "deferred" and bool(held.get("trigger"))
+
+        self._wait("the victim's trigger waits", deferred)
+        facts = {**self._facts.as_dict(), "victim_trigger": held["trigger"]["id"]}
+        found: dict[str, dict[str, Result]] = {}
+        for team, acts in ((VICTIM, _ids(chosen, Control.OWNER)), (ATTACKER, [attack.id for attack in chosen])):
+            acts = [each for each in acts if team == ATTACKER or each not in FORGED]
+            run_id = self._trigger(team, "trigger", {"part": "trigger", "acts": acts, "facts": facts})
+            told = self._report(team, run_id)
+            found[team] = self._seen(outside.results(told["results"]), team)
+        self._controls |= found[VICTIM]
+        self._results |= found[ATTACKER]
+        # Its own event ended the victim's second task, and its own line is in that log.
+        logs = {each: self._trigger_log(VICTIM, each) for each in (waits, f"verify-trigger-{self._facts.nonce}")}
+        own = OWN_LINE in logs[f"verify-trigger-{self._facts.nonce}"]
+        self._controls["triggers.event"] = Result("done", "its own trigger ended its task")
+        self._controls["triggers.log"] = Result("done" if own else "refused", "its own line is in its log")
+        state = self._instance(VICTIM, waits).get("state")
+        forged = {"triggers.event": state != "deferred", "triggers.log": FORGED_LINE in logs[waits]}
+        said = {"triggers.event": f"the victim's task is {state}", "triggers.log": "the line is not there"}
+        for name in set(forged) & set(self._results):
+            self._results[name] = Result("done" if forged[name] else "refused", said[name])
+
+    def _instance(self, team: str, run_id: str) -> dict[str, Any]:
+        answer = self._session.ask("GET", f"/dags/{DAGS[team]}/dagRuns/{run_id}/taskInstances/{TASK}")
+        return dict(answer.body) if answer.ok else {}
+
+    def _trigger_log(self, team: str, run_id: str) -> str:
+        folder = self._target.logs / f"dag_id={DAGS[team]}" / f"run_id={run_id}"
+        return "".join(file.read_text(errors="replace") for file in folder.glob(f"task_id={TASK}/**/*.trigger.*"))
+
     def _report(self, team: str, run_id: str, *, may_die: bool = False) -> Mapping[str, Any]:
         """What a task told by XCom."""
         path = f"/dags/{DAGS[team]}/dagRuns/{run_id}/taskInstances/{TASK}/xcomEntries/{REPORT}"
@@ -205,7 +246,8 @@ class Attempt:
             over = self._session.run(DAGS[team], run_id).finished
             answer = self._session.ask("GET", path, deserialize="false", stringify="false")
             if answer.ok:
-                found.append(answer.body["value"])
+                value = answer.body["value"]  # what a trigger ends a task with is stored as a text
+                found.append(json.loads(value) if isinstance(value, str) else value)
             elif over and not may_die:
                 raise AirspaceError(
                     f"the task of {team} ended without a report",

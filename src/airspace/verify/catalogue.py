@@ -352,9 +352,35 @@ def _tests() -> tuple[Attack, ...]:
     )
 
 
+def _triggers() -> tuple[Attack, ...]:
+    """The same functions once more, run in a trigger that the attacker's task defers to; and two of its own."""
+
+    def row(name: str, what: str, control: Control = _OUTSIDE, *, witness: bool = False) -> Attack:
+        return Attack(f"triggers.{name}", f"from a trigger: {what}", control, witness=witness)
+
+    return (
+        row("airflow-cfg", "read airflow.cfg"),
+        row("secrets", "read the platform's keys"),
+        row("bundle-read", "read the victim's Dag files"),
+        row("storage-read", "read a private file of the victim's storage", _OWNER),
+        row("see", "see the platform's processes"),
+        row("environment", "read the platform's environment"),
+        row("api", "connect to the API server"),
+        row("postgres", "connect to PostgreSQL's socket"),
+        row("variable-read", "read the victim's variable", _OWNER),
+        row("variable-set", "overwrite the victim's variable", _OWNER, witness=True),
+        row("connection-read", "read the victim's connection", _OWNER),
+        row("xcom-read", "read an XCom of the victim's task", _OWNER),
+        row("run-state", "read the state of the victim's run", _OWNER),
+        row("task-states", "read the states of the victim's tasks", _OWNER),
+        row("event", "fire, fail and end the victim's trigger", _OWNER),
+        row("log", "write into the log of the victim's trigger", _OWNER),
+    )
+
+
 ATTACKS: tuple[Attack, ...] = (
     *_files(), *_links(), *_processes(), *_signals(), *_kernel(), *_sockets(), *_network(), *_tokens(), *_database(),
-    *_names(), *_logs(), *_parsing(), *_callbacks(), *_tests(), *_exhaustion(),
+    *_names(), *_logs(), *_parsing(), *_callbacks(), *_tests(), *_triggers(), *_exhaustion(),
 )  # fmt: skip
 SURFACES: tuple[str, ...] = tuple(dict.fromkeys(attack.surface for attack in ATTACKS))
 

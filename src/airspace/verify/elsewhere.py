@@ -11,7 +11,7 @@ from airspace.backends.airflow_rest import Session
 from airspace.verify.inside.facts import ATTACKER, CALLED, CALLED_REPORT, CONNECTION, VICTIM, Facts
 from airspace.verify.inside.runner import Result
 
-SURFACES = frozenset({"parsing", "callbacks", "tests"})
+SURFACES = frozenset({"parsing", "callbacks", "triggers", "tests"})
 """Those that are not attacked from a task."""
 _PROBE = f"{ATTACKER}.verify_probe"
 _TEST = "/connections/enqueue-test"

@@ -283,6 +283,7 @@ class Witness:
             "exhaustion.inotify": (lambda: self._decoys.heard("starved"), "nothing was left for the platform's user"),
             "network.datagram": (lambda: role in self._decoys.datagrams(), "the datagram arrived"),
             "names.variable-set": (lambda: self._written(role), "the victim's variable was overwritten"),
+            "triggers.variable-set": (lambda: self._written(role), "the victim's variable was overwritten"),
             "names.variable-delete": (lambda: self._deleted(role), "the victim's variable is gone"),
             "names.asset-emit": (lambda: self._emitted(role), "the event is there"),
             "exhaustion.xcom": (lambda: self._stored(role), "the value is in the database"),

@@ -7,6 +7,7 @@ import os
 import time
 from datetime import timedelta
 
+from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
 from airflow.sdk import DAG, task
 
 from airspace.sdk import storage, team
@@ -34,3 +35,11 @@ with DAG(f"{team()}_chaos", schedule=None, is_paused_upon_creation=False, max_ac
             raise AirflowFailException("as it should")
 
     work.expand(number=list(range(COUNT)))
+    for seconds in (2, 6, 10, 14):
+        TimeDeltaSensor(
+            task_id=f"wait_{seconds}",
+            delta=timedelta(seconds=seconds),
+            deferrable=True,
+            retries=60,
+            retry_delay=timedelta(seconds=1),
+        )

@@ -59,6 +59,7 @@ def report(
 def test_a_spoiled_batch_fails_at_the_check_and_publishes_nothing(report: dict[str, Any]) -> None:
     assert report["spoiled"]["state"] == "failed"
     assert report["spoiled"]["tasks"] == {
+        "late_events": "success",
         "receive": "success",
         "check": "failed",
         "telemetry": "upstream_failed",

@@ -24,6 +24,8 @@ dag_file_processor_timeout = 6
 scheduler_heartbeat_sec = 1
 [workers]
 min_heartbeat_interval = 1
+[triggerer]
+runner_health_check_threshold = 5
 """
 
 
@@ -34,6 +36,7 @@ def airflow_home(postgres: Cluster, migrated_template: str) -> Iterator[Home]:
     postgres.create_database(PASSWORD, name, template=migrated_template)
     root = Path(tempfile.mkdtemp(prefix="asp-rt-", dir="/tmp"))
     with home(root, postgres.url(PASSWORD, name), OVERRIDES) as made:
+        made.watch_imports()
         yield made
     shutil.rmtree(root, ignore_errors=True)
 

@@ -30,6 +30,19 @@ from airspace.platform.home import write_atomically
 from airspace.sandbox.spec import Limits, TeamPlace, write_places
 
 T = TypeVar("T")
+# Run by Python when it starts. Forks go on with it.
+WATCH = """
+import os, sys
+def tell(name, text):
+    with open(os.path.join(os.environ["WATCH"], name), "a") as file:
+        file.write(text + "\\n")
+folder = os.environ["WATCHED"]
+def hook(event, arguments):
+    if event == "exec" and getattr(arguments[0], "co_filename", "").startswith(folder):
+        tell("ran", f"{sys.orig_argv} ran {arguments[0].co_filename}")
+sys.addaudithook(hook)
+tell("started", sys.orig_argv[-1])
+"""
 FIRST_USER = 1_900_000_000
 
 
@@ -53,10 +66,8 @@ class Home:
         if name == "spawner":
             command = [sys.executable, "-m", "airspace.sandbox.spawner", "sandbox"]
         log = self.log(name).open("ab")
-        # The platform switches multi-team off for the triggerer; see its components.
-        extra = {"AIRFLOW__CORE__MULTI_TEAM": "False"} if name == "triggerer" else {}
         self.processes[name] = subprocess.Popen(
-            command, env={**self.env, **extra}, cwd="/", stdout=log, stderr=log, start_new_session=True
+            command, env=self.env, cwd="/", stdout=log, stderr=log, start_new_session=True
         )
         log.close()
         self.sessions.add(self.processes[name].pid)
@@ -78,6 +89,19 @@ class Home:
 
     def log(self, name: str) -> Path:
         return self.layout.root / f"{name}.log"
+
+    def watch_imports(self) -> None:
+        """Have the control plane's processes write down which files of teams they run; sandboxes are not told."""
+        folder = self.layout.root / "watch"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(WATCH)
+        self.env |= {"PYTHONPATH": str(folder), "WATCHED": str(self.layout.bundles), "WATCH": str(folder)}
+
+    def watched(self) -> tuple[set[str], str]:
+        """The components that were watched, and what they ran of teams' files."""
+        told = {name: self.layout.root / "watch" / name for name in ("started", "ran")}
+        started, ran = (path.read_text() if path.exists() else "" for path in told.values())
+        return set(started.split()), ran
 
     # --- teams -------------------------------------------------------------------------------------------------------
 

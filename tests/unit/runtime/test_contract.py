@@ -32,6 +32,7 @@ json.dump(found, sys.stdout)
 MANAGER = "airflow.dag_processing.manager:DagFileProcessorManager"
 SUPERVISOR = "airflow.sdk.execution_time.supervisor:"
 SCHEDULER = "airflow.jobs.scheduler_job_runner:SchedulerJobRunner"
+TRIGGERS = "airflow.jobs.triggerer_job_runner:"
 EXECUTOR = "airflow.executors.base_executor:BaseExecutor"
 
 # name → the parameters, by name, that our override or call depends on; in order
@@ -168,6 +169,44 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "airflow.secrets.metastore:MetastoreBackend.get_variable": ("self", "key", "team_name", "session"),
     "airflow.models.connection:Connection.get_connection_from_secrets": ("cls", "conn_id", "team_name"),
     "airflow.models.variable:Variable.get_variable_from_secrets": ("key", "team_name"),
+    f"{TRIGGERS}TriggererJobRunner.register_signals": ("self",),
+    f"{TRIGGERS}TriggererJobRunner._exit_gracefully": ("self", "signum", "frame"),
+    f"{TRIGGERS}TriggererJobRunner._execute": ("self",),
+    f"{TRIGGERS}TriggererJobRunner.on_kill": ("self",),
+    f"{TRIGGERS}TriggerRunnerSupervisor.build_trigger_workloads": ("self", "new_trigger_ids"),
+    f"{TRIGGERS}TriggerRunnerSupervisor._create_workload": (
+        "self",
+        "trigger",
+        "dag_bag",
+        "render_log_fname",
+        "session",
+    ),
+    f"{TRIGGERS}TriggerRunnerSupervisor.on_trigger_event": ("self", "trigger_id", "event"),
+    f"{TRIGGERS}TriggerRunnerSupervisor.on_trigger_failure": ("self", "trigger_id", "exc"),
+    f"{TRIGGERS}TriggerRunnerSupervisor._process_log_messages_from_subprocess": ("self",),
+    f"{TRIGGERS}in_process_api_server": (),
+    f"{TRIGGERS}HITLDetailResponseResult.from_api_response": ("cls", "response"),
+    f"{TRIGGERS}TriggerRunner.init_comms": ("self",),
+    f"{TRIGGERS}TriggerRunner.asend": ("self", "msg"),
+    f"{TRIGGERS}TriggerRunner.create_triggers": ("self",),
+    f"{TRIGGERS}TriggerRunner.cancel_triggers": ("self",),
+    f"{TRIGGERS}TriggerRunner.cleanup_finished_triggers": ("self",),
+    f"{TRIGGERS}TriggerRunner.sync_state_to_supervisor": ("self", "finished_ids"),
+    "airflow.models.trigger:Trigger.submit_failure": ("cls", "trigger_id", "exc", "session"),
+    "airflow.models.trigger:Trigger.submit_event": ("cls", "trigger_id", "event", "session"),
+    "airflow.models.trigger:Trigger.clean_unused": ("cls", "session"),
+    "airflow.models.trigger:Trigger._decrypt_kwargs": ("encrypted_kwargs",),
+    "airflow.assets.manager:AssetManager.register_asset_change": (
+        "cls",
+        "asset",
+        "extra",
+        "session",
+        "api_user_teams",
+        "api_allow_consumer_teams",
+        "api_allow_global_consumers",
+    ),
+    "airflow.jobs.job:perform_heartbeat": ("job", "heartbeat_callback", "only_if_necessary"),
+    "airflow.sdk.log:load_remote_log_handler": (),
     "airflow.policies:task_instance_mutation_hook": ("task_instance", "dag_run"),
 }
 
@@ -239,3 +278,22 @@ def test_private_state_of_the_manager_is_where_we_look(airflow: dict[str, str | 
         assert f"    {field}" in supervisor, f"a watched process is made of something else: {field}"
     assert "while self._exit_code is None or self._open_sockets:" in supervisor
     assert "self._exit_code = self._process.wait(timeout=0)" in supervisor
+
+
+def test_what_a_trigger_may_send_is_what_the_desk_has_rules_for(tmp_path: Path) -> None:
+    script = """
+import json, typing
+from airflow.jobs.triggerer_job_runner import ToTriggerSupervisor, messages
+from airspace.airflow.triggers.desk import ANSWERED
+sent = set(typing.get_args(typing.get_args(ToTriggerSupervisor)[0])) - {messages.TriggerStateChanges}
+print(json.dumps(sorted(kind.__name__ for kind in sent ^ ANSWERED)))
+print(json.dumps([sorted(messages.TriggerStateChanges.model_fields), sorted(messages.TriggerStateSync.model_fields)]))
+"""
+    env = {"PATH": os.defpath, "HOME": str(tmp_path), "AIRFLOW_HOME": str(tmp_path), "LANG": "C.UTF-8"}
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    other, fields = (json.loads(line) for line in done.stdout.splitlines()[-2:])
+    assert other == []
+    changes, sync = fields
+    assert changes == ["events", "failures", "finished", "type"]
+    assert sync == ["events_persisted", "to_cancel", "to_create", "type"]

@@ -103,7 +103,8 @@ class TeamExecutor(BaseExecutor):
     def _waiting(self) -> dict[str, list[Any]]:
         """Team → its queued callbacks, then its queued tasks by priority, then arrival."""
         waiting: dict[str, list[Any]] = defaultdict(list)
-        queued = [workload for _, workload in self.order_queued_tasks_by_priority()]
+        # One that is running deferred, and its trigger was quicker than the end of its process.
+        queued = [job for key, job in self.order_queued_tasks_by_priority() if key not in self.running]
         for workload in [*self.queued_callbacks.values(), *queued]:
             team = self._owner(workload.bundle_info.name)
             if team is not None:

@@ -17,9 +17,11 @@ from airflow.executors.workloads import ExecuteTask
 from airflow.sdk._shared.secrets_masker import reset_secrets_masker
 from airflow.sdk.api.client import BearerAuth, Client
 from airflow.sdk.execution_time import supervisor
+from airflow.sdk.execution_time.comms import DeferTask
 
 from airspace.airflow import sandbox_child
 from airspace.airflow.execution.listening import Listening
+from airspace.platform import bells
 from airspace.sandbox.ports import Child, Sandboxes
 
 
@@ -62,6 +64,8 @@ class TaskProcess(Listening, supervisor.ActivitySubprocess):
         super()._send_terminal_state_msg(msg)
         # The scheduler can go on while the child still runs its listeners and its logs are closed.
         self.on_stored()
+        if isinstance(msg, DeferTask):  # its trigger is stored, and need not wait for the triggerer's next look
+            bells.ring(bells.TRIGGERS)
 
 
 @dataclass(frozen=True)

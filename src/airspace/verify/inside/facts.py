@@ -67,6 +67,7 @@ class Facts:
     victim_port: int = 0
     victim_ti: str = ""
     victim_log: str = ""
+    victim_trigger: int = 0
     handle: str = ""
     handle_type: int = 0
     hashes: tuple[str, ...] = ()

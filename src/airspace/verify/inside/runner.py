@@ -19,7 +19,7 @@ from airspace.verify.inside.facts import Facts
 
 SURFACES = (
     "files", "links", "processes", "signals", "kernel", "sockets", "network", "tokens", "database", "names", "logs",
-    "exhaustion", "ipc", "parsing", "callbacks", "tests",
+    "exhaustion", "ipc", "parsing", "callbacks", "tests", "triggering",
 )  # fmt: skip
 SECONDS = 8.0
 LONGER = {"database.cli": 40.0, "exhaustion.log": 60.0, "exhaustion.xcom": 60.0, "exhaustion.storage": 30.0}
@@ -82,6 +82,13 @@ def attempt(name: str, facts: Facts) -> Result:
         code = os.waitstatus_to_exitcode(status)
         return Result("refused", f"the process was ended ({_ending(code)})", seconds)
     return Result(outcome, shorter(words, facts.home), seconds)
+
+
+def attempt_here(name: str, facts: Facts) -> Result:
+    """Do one in this process: what asks the platform has no way to it from a fork."""
+    started = time.monotonic()
+    outcome, words = _try(name, facts)
+    return Result(outcome, shorter(words, facts.home), round(time.monotonic() - started, 3))
 
 
 def shorter(words: str, home: str) -> str:

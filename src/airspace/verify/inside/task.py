@@ -45,6 +45,8 @@ def main(context: Mapping[str, Any]) -> None:
         _be_the_victim(asked["acts"], replace(facts, victim_ti=str(context["ti"].id)), push)
     elif asked["part"] == "emit":
         _emit()
+    elif asked["part"] in ("trigger", "await"):
+        _defer(asked.get("acts", []), asked["facts"])
     else:
         push(key=REPORT, value={"results": as_json(perform(asked["acts"], facts)), "machine": _machine()})
 
@@ -102,6 +104,15 @@ def _machine() -> dict[str, Any]:
         for name in (line.split(":")[1].split(",") if line.split(":")[1] else ["memory", "cpu", "pids"])
     ]
     return {"controllers": sorted(set(controllers)), "uid": os.getuid(), "cgroup": groups}
+
+
+def _defer(acts: list[str], facts: Mapping[str, Any]) -> None:
+    """Go on as a trigger, which ends the task itself."""
+    from airflow.sdk.exceptions import TaskDeferred
+
+    from airspace.verify.inside.probe_trigger import Probe
+
+    raise TaskDeferred(trigger=Probe(acts, facts), method_name="execute")
 
 
 def _emit() -> None:

@@ -1,0 +1,1 @@
+"""Triggers: whose each is, a runner in its team's sandbox, and what runners may ask for."""

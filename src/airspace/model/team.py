@@ -30,6 +30,7 @@ from airspace.model.sizes import parse_size
 DEFAULT_SLOTS = 16
 OPEN = "open"
 MOST_ENDPOINTS = 256
+_ENTRY = r"^(open|.+:\d{1,5})$"
 # The sandboxes' own: airspace.sandbox.relay.plan.
 _SET_ASIDE = ipaddress.ip_network("198.18.0.0/15")
 _HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
@@ -116,18 +117,26 @@ def _endpoint(value: str) -> str:
     if not colon or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
         raise _refuse("bad-endpoint", "an endpoint has a port between 1 and 65535", how)
     if host.startswith("[") and host.endswith("]"):
-        try:
-            address = ipaddress.IPv6Address(host[1:-1].partition("%")[0])
-        except ValueError:
-            raise _refuse("bad-endpoint", "no IPv6 address between the brackets", how) from None
-        _usable(address)
-        return f"[{address}]:{int(port)}"
+        return f"[{_ipv6(host[1:-1], how)}]:{int(port)}"
     host = host.lower().removesuffix(".")
     try:
-        _usable(ipaddress.IPv4Address(host))
+        address = ipaddress.IPv4Address(host)
     except ValueError:
         _check_host_name(host, how)
+    else:
+        _check_usable(address)
     return f"{host}:{int(port)}"
+
+
+def _ipv6(text: str, how: str) -> ipaddress.IPv6Address:
+    try:
+        address = ipaddress.IPv6Address(text)
+    except ValueError:
+        raise _refuse("bad-endpoint", "no IPv6 address between the brackets", how) from None
+    if address.scope_id or address.ipv4_mapped:
+        raise _refuse("bad-endpoint", "an IPv6 address that means another one", "write that one")
+    _check_usable(address)
+    return address
 
 
 def _check_host_name(host: str, how: str) -> None:
@@ -138,12 +147,10 @@ def _check_host_name(host: str, how: str) -> None:
     if labels[-1].isdigit() or labels[-1].startswith("0x"):
         raise _refuse("bad-endpoint", "a number in place of an address", "write the address with its four parts")
     if host.startswith("*.") and len(labels) < 2:
-        raise _refuse(
-            "bad-endpoint", "*. stands before a domain, not before all of them", "for example *.s3.example:443"
-        )
+        raise _refuse("bad-endpoint", "*. stands before a domain, not before all", "for example *.s3.example:443")
 
 
-def _usable(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+def _check_usable(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
     """An address that one host can have."""
     if address.is_unspecified or address.is_multicast or (address.version == 4 and address.is_reserved):
         raise _refuse("bad-endpoint", "no host has this address", "write the address of one host")
@@ -215,8 +222,8 @@ Network = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"const": "open"},
-                {"type": "array", "items": {"type": "string", "pattern": r"^(open|.+:\d{1,5})$"}},
+                {"const": OPEN},
+                {"type": "array", "maxItems": MOST_ENDPOINTS, "items": {"type": "string", "pattern": _ENTRY}},
             ]
         }
     ),

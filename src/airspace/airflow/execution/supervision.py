@@ -8,6 +8,7 @@ it begins in the team's sandbox or not at all.
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -30,6 +31,7 @@ from airspace.airflow import sandbox_child
 from airspace.airflow.stream import Frames, Meter, SpoiledError
 from airspace.model.limits import ParseLimits
 from airspace.sandbox.ports import Child, Sandboxes
+from airspace.sandbox.relay.hearing import Hearing
 
 _log = structlog.get_logger(logger_name="task")
 _decoder: Any = msgspec.msgpack.Decoder(_RequestFrame)
@@ -128,6 +130,16 @@ class TaskProcess(supervisor.ActivitySubprocess):
         finally:
             signal.signal(KILL, signal.SIG_IGN)
 
+    def hear(self, hearing: Hearing) -> None:
+        """Have its log say what the network refused its team."""
+
+        def heard(_: Any) -> bool:
+            log_refusals(hearing, self.process_log)
+            return not hearing.over
+
+        if not hearing.over:
+            self.selector.register(hearing, selectors.EVENT_READ, (heard, self.selector.unregister))
+
     def _forward(self, number: int, _frame: object = None) -> None:
         with suppress(ProcessLookupError):
             self.child.signal(number)
@@ -162,9 +174,16 @@ class Assignment:
         return f"airspace task: {self.team} {ti.dag_id}.{ti.task_id}{mapped}"
 
 
-def supervise(assignment: Assignment, client: Client, sandboxes: Sandboxes) -> int:
+def log_refusals(hearing: Hearing, logger: Any) -> None:
+    """Write what was heard since the last time."""
+    for line in hearing.lines():
+        logger.warning(line)
+
+
+def supervise(assignment: Assignment, client: Client, sandboxes: Sandboxes, hearing: Hearing) -> int:
     """Run a task instance to its end and store that; the child's exit code.
 
+    :param hearing: what the network refuses the team meanwhile
     :raises SandboxError: it could not be put into its team's sandbox, so nothing of it was run
     :raises Exception: the API server refused the start, or its end could not be stored
     """
@@ -175,6 +194,7 @@ def supervise(assignment: Assignment, client: Client, sandboxes: Sandboxes) -> i
     process = None
     try:
         process = start_child(assignment, client, logger, sandboxes)
+        process.hear(hearing)
         return process.wait()
     except Exception as error:
         logger.error("The task was stopped by its supervisor", error=str(error), error_type=type(error).__name__)
@@ -182,6 +202,7 @@ def supervise(assignment: Assignment, client: Client, sandboxes: Sandboxes) -> i
     finally:
         if process is not None:
             process.child.close()
+        log_refusals(hearing, logger)
         file.close()
 
 

@@ -31,6 +31,7 @@ from airspace.model.home import HomeLayout
 from airspace.platform import bells
 from airspace.sandbox.client import SpawnerClient
 from airspace.sandbox.ports import Sandboxes
+from airspace.sandbox.relay.hearing import Hearing
 
 log = structlog.get_logger(logger_name=__name__)
 
@@ -112,8 +113,9 @@ def _run(job: Job, work: Work) -> None:
     values = team_environment(work.layout, job.workload.bundle_info.name, job.team, dict(os.environ))
     path = str(work.layout.bundles / job.workload.bundle_info.name)
     assignment = supervision.Assignment(job.workload, job.team, job.nice, values, path, partial(work.say, stored=True))
-    with work.presence.hold(str(job.workload.ti.id), job.team):
-        supervision.supervise(assignment, work.client, work.sandboxes)
+    hearing = Hearing(bells.run_dir(), job.team)
+    with contextlib.closing(hearing), work.presence.hold(str(job.workload.ti.id), job.team):
+        supervision.supervise(assignment, work.client, work.sandboxes, hearing)
 
 
 def _receive(link: socket.socket) -> bytes | None:

@@ -18,7 +18,7 @@ from airspace.sandbox.relay.rules import Address
 THREADS = 128
 MOST_AT_ONCE = 4  # of one team: one whose name servers are silent leaves the others their threads
 _MOST_WAITING = 64  # names of one team; and askers of one name
-_KEPT, _KEPT_FAILURES = 20.0, 3.0  # seconds
+KEPT, _KEPT_FAILURES = 20.0, 3.0  # seconds
 _MOST_KEPT = 512  # names of one team
 Done = Callable[[tuple[Address, ...]], None]
 Lookup = Callable[[str], tuple[Address, ...]]
@@ -35,10 +35,13 @@ def look_up(name: str) -> tuple[Address, ...]:
 
 
 class Resolver:
-    """Asks in threads, answers in the loop. What was found is kept for a moment, for each team by itself."""
+    """Asks in threads, answers in the loop. What was found is kept for a moment, for each team by itself.
 
-    def __init__(self, loop: Loop, lookup: Lookup = look_up) -> None:
-        self._lookup = lookup
+    :param kept: how long
+    """
+
+    def __init__(self, loop: Loop, lookup: Lookup = look_up, kept: float = KEPT) -> None:
+        self._lookup, self._seconds = lookup, kept
         self._waiting: dict[tuple[str, str], list[Done]] = {}
         self._asked: Counter[str] = Counter()
         self._held: dict[str, OrderedDict[str, None]] = {}
@@ -110,7 +113,7 @@ class Resolver:
 
     def _keep(self, team: str, name: str, found: tuple[Address, ...]) -> None:
         kept = self._kept.setdefault(team, OrderedDict())
-        kept[name] = (time.monotonic() + (_KEPT if found else _KEPT_FAILURES), found)
+        kept[name] = (time.monotonic() + min(self._seconds, self._seconds if found else _KEPT_FAILURES), found)
         kept.move_to_end(name)
         while len(kept) > _MOST_KEPT:
             kept.popitem(last=False)

@@ -16,7 +16,7 @@ from airspace.sandbox.relay.account import Account, most_connections
 from airspace.sandbox.relay.box import Box, Services
 from airspace.sandbox.relay.loop import READ, Loop
 from airspace.sandbox.relay.refusals import Hearer, Refusals, not_listed
-from airspace.sandbox.relay.resolver import Lookup, Resolver, look_up
+from airspace.sandbox.relay.resolver import KEPT, Lookup, Resolver, look_up
 
 log = logging.getLogger("airspace.relay")
 
@@ -41,10 +41,10 @@ class Relay:
     :param clients: Unix users that may speak to it
     """
 
-    def __init__(self, run: Path, clients: frozenset[int], lookup: Lookup = look_up) -> None:
+    def __init__(self, run: Path, clients: frozenset[int], lookup: Lookup = look_up, kept: float = KEPT) -> None:
         self._path, self._clients = run / SOCKET, clients
         self._loop = Loop()
-        self._services = Services(self._loop, Resolver(self._loop, lookup), Refusals())
+        self._services = Services(self._loop, Resolver(self._loop, lookup, kept), Refusals())
         self._accounts: dict[str, Account] = {}
         self._links: dict[int, _Link] = {}
         self._most = most_connections()

@@ -72,8 +72,9 @@ def verify(platform: Platform, options: Options, tell: Tell) -> Findings:
         tell("plant two throwaway teams")
         try:
             secret, nonce = f"verify-{secrets.token_hex(12)}", secrets.token_hex(4)
-            password = planting.plant(platform, secret, limited=options.destructive)
             with Airflow(platform.url) as airflow, _decoys(platform, nonce) as decoys:
+                ports = (decoys.reach, decoys.trap)
+                password = planting.plant(platform, secret, ports, limited=options.destructive)
                 known = Facts(nonce, str(platform.layout.root), secret, f"verify-hold-{nonce}")
                 attempt = _Attempt(platform, planting.sign_in(airflow, password), decoys, known, tell)
                 verdicts = attempt.run(chosen, skipped)
@@ -98,7 +99,7 @@ class _Attempt:
     def __init__(self, platform: Platform, session: Session, decoys: Decoys, facts: Facts, tell: Tell) -> None:
         self._platform, self._session, self._decoys, self._tell = platform, session, decoys, tell
         self._facts = facts
-        self._witness = Witness(session, decoys, facts.nonce)
+        self._witness = Witness(session, decoys, facts.nonce, platform.layout.storage)
         self._controls: dict[str, Result] = {}
         self._results: dict[str, Result] = {}
 

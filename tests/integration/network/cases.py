@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,7 +37,8 @@ def only_what_is_listed_is_reached(town: Town) -> None:
         f"""{_TALK}
 print(talk("echo.test", {echo.port}), talk("ECHO.test", {echo.port}), talk("127.0.0.1", {echo.port}))
 for host, port in (("other.test", {other.port}), ("echo.test", {other.port}), ("echo.test", 8080), ("echo.test", 443),
-                   ("127.0.0.1", {other.port}), ("2130706433", {other.port}), ("0", {other.port}), ("127.1", {other.port}),
+                   ("127.0.0.1", {other.port}), ("2130706433", {other.port}), ("0", {other.port}),
+                   ("127.1", {other.port}),
                    ("::ffff:127.0.0.1", {other.port}), ("::1", {other.port}), ("192.0.2.1", {echo.port}),
                    ("169.254.169.254", 80), ("sandbox", {other.port}), ("x.echo.test", {echo.port})):
     began = time.monotonic()
@@ -54,7 +54,9 @@ for host, port in (("other.test", {other.port}), ("echo.test", {other.port}), ("
     for what in ("other.test is not on", "echo.test:8080 is not on", "echo.test:443 is not on", "x.echo.test is not"):
         assert what in heard, (what, heard)
     # The team beside it has nothing of that, not even the listener on its own loopback.
-    assert "said" not in town.python("blues", f"{_TALK}\nprint(talk('echo.test', {echo.port}), talk('127.0.0.1', {echo.port}))")
+    assert "said" not in town.python(
+        "blues", f"{_TALK}\nprint(talk('echo.test', {echo.port}), talk('127.0.0.1', {echo.port}))"
+    )
 
 
 def what_a_name_leads_to_is_looked_at(town: Town) -> None:
@@ -62,7 +64,7 @@ def what_a_name_leads_to_is_looked_at(town: Town) -> None:
     decoy = Echo(address="0.0.0.0")  # noqa: S104
     hidden = {
         "loop.test": ["127.0.0.1"], "loop6.test": ["::1"], "mapped.test": ["::ffff:127.0.0.1"],
-        "six.test": ["2002:7f00:1::"], "zero.test": ["0.0.0.0"], "meta.test": ["169.254.169.254"],
+        "six.test": ["2002:7f00:1::"], "zero.test": ["0.0.0.0"], "meta.test": ["169.254.169.254"],  # noqa: S104
         "meta6.test": ["fd00:ec2::254"], "azure.test": ["168.63.129.16"], "many.test": ["224.0.0.1"],
     }  # fmt: skip
     if own := own_address():
@@ -102,14 +104,18 @@ def open_means_public_hosts_on_some_ports(town: Town) -> None:
     said = town.python(
         "reds",
         f"""{_TALK}
-for host, port in (("private.test", 80), ("loop.test", 80), ("10.9.8.7", 443), ("169.254.169.254", 80), ("127.0.0.1", 22),
-                   ("127.0.0.1", {decoy.port})):
+for host, port in (("private.test", 80), ("loop.test", 80), ("10.9.8.7", 443), ("169.254.169.254", 80),
+                   ("127.0.0.1", 22), ("127.0.0.1", {decoy.port})):
     print(talk(host, port))
 """,
     )
     assert said.splitlines() == ["gaierror", *["ConnectionResetError"] * 4, "said x"], said
     heard = " ".join(hearing.lines())
-    for what in ("10.9.8.7 is in a private network", "169.254.169.254 port 80 is not let in", "127.0.0.1 port 22 is not"):
+    for what in (
+        "10.9.8.7 is in a private network",
+        "169.254.169.254 port 80 is not let in",
+        "127.0.0.1 port 22 is not",
+    ):
         assert what in heard, (what, heard)
 
 
@@ -250,7 +256,8 @@ def names():
         label = b"n%d" % number
         bad = os.urandom(number % 700)
         good = struct.pack("!6H", number & 0xffff, 256, 1, 0, 0, 0) + bytes([len(label)]) + label
-        for data in (good + b"\\4wild\\4test\\0\\0\\1\\0\\1", good + b"\\3not\\0\\0\\1\\0\\1", bad, good + b"\\xc0\\x0c"):
+        wild, unlisted = good + b"\\4wild\\4test\\0\\0\\1\\0\\1", good + b"\\3not\\0\\0\\1\\0\\1"
+        for data in (wild, unlisted, bad, good + b"\\xc0\\x0c"):
             try: link.send(data)
             except OSError: pass
 def connections():
@@ -276,7 +283,7 @@ time.sleep(60)
 
 
 def nobody_slows_another(town: Town) -> None:
-    """Names, silent name servers, connections, data without end from one team; the other goes on as if it were alone."""
+    """Names, silent name servers, connections, data without end from one; the other goes on as if it were alone."""
     echo, busy = Echo(), Echo()
     town.know({"echo.test": ["127.0.0.1"], **{f"n{number}.wild.test": ["silence"] for number in range(5)}})
     for team, port in (("reds", echo.port), ("blues", busy.port)):
@@ -296,11 +303,10 @@ print(sorted(took)[30], max(took))
     begun = town.begin("blues", f"nice -n 19 {sys.executable} {path} 2>&1")
     try:
         begun.read(b"ready")
-        time.sleep(0.5)
+        until(lambda: busy.met)
         median, worst = map(float, town.python("reds", measure).split())
     finally:
         begun.child.close()
-    assert busy.met
     assert median < 0.1, (median, worst)
     assert worst < 2.0, (median, worst)
     town.client.stop("blues")
@@ -324,7 +330,17 @@ class _Database:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         tools = postgres.binaries()
-        made = [str(tools / "initdb"), "-D", str(self._data), "-U", "airspace", "-A", "trust", "-N", "--no-instructions"]
+        made = [
+            str(tools / "initdb"),
+            "-D",
+            str(self._data),
+            "-U",
+            "airspace",
+            "-A",
+            "trust",
+            "-N",
+            "--no-instructions",
+        ]
         subprocess.run([*drop, *made], check=True, capture_output=True, cwd="/", env={"LC_ALL": "C"})
         command = [str(tools / "postgres"), "-D", str(self._data), "-p", str(self.port), "-h", "127.0.0.1", "-k", ""]
         self._log = (self._data / "log").open("wb")

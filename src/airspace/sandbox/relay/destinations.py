@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -12,6 +13,7 @@ from airspace.sandbox.relay.rules import Address
 _METADATA = tuple(map(ip_address, ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254")))
 _THIS_NETWORK = ip_network("0.0.0.0/8")
 _TRANSLATED = ip_network("64:ff9b::/96")
+_NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH)
 RouteKind = Callable[[Address], int]
 
 
@@ -27,8 +29,9 @@ def refusal(address: Address, *, public: bool, kind_of_route: RouteKind = netlin
             return "is in a private network, which `open` does not open"
     try:
         kind = kind_of_route(address)
-    except OSError:
-        return None  # there is no way there: connecting says so
+    except OSError as error:
+        # Where there is no way, connecting says so. Whatever else it is, nobody knows whose address that is.
+        return None if error.errno in _NO_WAY else f"cannot be looked at: {error.strerror}"
     return None if kind == netlink.UNICAST else "is this machine's own address"
 
 

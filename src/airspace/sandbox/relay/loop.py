@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import select
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ from collections.abc import Callable
 READ, WRITE = select.EPOLLIN, select.EPOLLOUT
 TURNS = 24  # of one team in a round
 _MOST_EVENTS = 8192
+log = logging.getLogger("airspace.relay")
 Handler = Callable[[int], None]
 
 
@@ -82,10 +84,17 @@ class Loop:
             team, _, handler = found
             taken[team] += 1
             if not team or taken[team] <= TURNS:
-                handler(events)
+                self._serve(descriptor, handler, events)
         now = time.monotonic()
         while self._timers and self._timers[0][0] <= now:
             heapq.heappop(self._timers)[2].fire()
+
+    def _serve(self, descriptor: int, handler: Handler, events: int) -> None:
+        try:
+            handler(events)
+        except Exception:  # the door to all teams: what one's socket brings about ends nobody else's
+            log.exception("What came over a socket could not be served")
+            self.forget(descriptor)
 
     def close(self) -> None:
         """Give it back."""

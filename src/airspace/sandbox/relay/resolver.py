@@ -15,8 +15,8 @@ from ipaddress import ip_address
 from airspace.sandbox.relay.loop import READ, Loop
 from airspace.sandbox.relay.rules import Address
 
-THREADS = 128
-MOST_AT_ONCE = 4  # of one team: one whose name servers are silent leaves the others their threads
+THREADS = 240
+MOST_AT_ONCE = 12  # of one team: one whose name servers are silent leaves the others their threads
 _MOST_WAITING = 64  # names of one team; and askers of one name
 KEPT, _KEPT_FAILURES = 20.0, 3.0  # seconds
 _MOST_KEPT = 512  # names of one team

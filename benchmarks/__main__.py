@@ -15,7 +15,17 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import airspace
-from benchmarks import bench_access, bench_edits, bench_fair, bench_guard, bench_platform, bench_wall, machine, report
+from benchmarks import (
+    bench_access,
+    bench_edits,
+    bench_fair,
+    bench_guard,
+    bench_network,
+    bench_platform,
+    bench_wall,
+    machine,
+    report,
+)
 from benchmarks.options import RESULTS, Options, say
 
 BENCHMARKS: dict[str, tuple[Callable[[Options], dict[str, Any]], int]] = {
@@ -26,6 +36,7 @@ BENCHMARKS: dict[str, tuple[Callable[[Options], dict[str, Any]], int]] = {
     "access": (bench_access.run, 3),
     "edits": (bench_edits.run, 5),
     "fair": (bench_fair.run, 1),
+    "network": (bench_network.run, 1),
 }
 SIDES = tuple(bench_platform.SIDES)
 

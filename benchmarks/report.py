@@ -30,6 +30,7 @@ def table(document: Document) -> str:
         "access": _access,
         "edits": _edits,
         "fair": _fair,
+        "network": _network,
     }
     body = makers[document["benchmark"]](document)
     return f"{_where(document)}\n\n{body}"
@@ -177,6 +178,19 @@ def _fair(document: Document) -> str:
         cells = [f"{p['median_ms']:,.0f} / {p['worst_ms']:,.0f}" if (p := points.get(b)) else "–" for b in backlogs]
         lines.append(_row([side, *cells]))
     return "\n".join([*lines, "", "![The scheduler's loop against the backlog](images/scheduler-loop.svg)"])
+
+
+def _network(document: Document) -> str:
+    rows = {"direct": "on the machine itself", "relay": "from a sandbox", "relay_by_name": "from a sandbox, by name"}
+    lines = _header(
+        ["a connection, one byte there and back", "median, ms", "p95, ms", "download, MB/s", "upload, MB/s"]
+    )
+    for key, what in rows.items():
+        if row := document.get(key):
+            times = [_number(row[name], " ").strip() for name in ("median_ms", "p95_ms")]
+            speeds = [f"{row[name]:,}" if name in row else "–" for name in ("download_mb_s", "upload_mb_s")]
+            lines.append(_row([what, *times, *speeds]))
+    return "\n".join([*lines, "", f"Making a sandbox's sockets: {document['sockets_ms']} ms, once for each sandbox."])
 
 
 _HOLDS = {"static": "one run", "mapped": "one run, mapped", "runs": "a thousand runs"}

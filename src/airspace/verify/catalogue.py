@@ -341,7 +341,8 @@ def _parsing() -> tuple[Attack, ...]:
 
 
 ATTACKS: tuple[Attack, ...] = (
-    *_files(), *_links(), *_processes(), *_signals(), *_kernel(), *_sockets(), *_network(), *_relay(), *_tokens(), *_database(),
+    *_files(), *_links(), *_processes(), *_signals(), *_kernel(), *_sockets(), *_network(), *_relay(),
+    *_tokens(), *_database(),
     *_names(), *_logs(), *_parsing(), *_exhaustion(),
 )  # fmt: skip
 SURFACES: tuple[str, ...] = tuple(dict.fromkeys(attack.surface for attack in ATTACKS))

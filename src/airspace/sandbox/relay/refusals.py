@@ -69,6 +69,6 @@ class Refusals:
 def not_listed(team: str, host: str, port: int | None) -> str:
     """What is said of a destination that is not on the list."""
     if port is None:
-        return f"{host} is not on the list of team {team}; add it with its port to "network" in the team file"
+        return f'{host} is not on the list of team {team}; add it with its port to "network" in the team file'
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return f'{shown} is not on the list of team {team}; add "{shown}" to "network" in the team file'

@@ -52,6 +52,8 @@ class Home:
             command = [sys.executable, "-m", "airspace.platform.fetcher"]
         if name == "spawner":
             command = [sys.executable, "-m", "airspace.sandbox.spawner", "sandbox"]
+        if name == "relay":
+            command = [sys.executable, "-m", "airspace.sandbox.relay"]
         log = self.log(name).open("ab")
         # The platform switches multi-team off for the triggerer; see its components.
         extra = {"AIRFLOW__CORE__MULTI_TEAM": "False"} if name == "triggerer" else {}

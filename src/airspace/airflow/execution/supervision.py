@@ -8,7 +8,6 @@ it begins in the team's sandbox or not at all.
 from __future__ import annotations
 
 import os
-import selectors
 import signal
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -130,16 +129,6 @@ class TaskProcess(supervisor.ActivitySubprocess):
         finally:
             signal.signal(KILL, signal.SIG_IGN)
 
-    def hear(self, hearing: Hearing) -> None:
-        """Have its log say what the network refused its team."""
-
-        def heard(_: Any) -> bool:
-            log_refusals(hearing, self.process_log)
-            return not hearing.over
-
-        if not hearing.over:
-            self.selector.register(hearing, selectors.EVENT_READ, (heard, self.selector.unregister))
-
     def _forward(self, number: int, _frame: object = None) -> None:
         with suppress(ProcessLookupError):
             self.child.signal(number)
@@ -174,12 +163,6 @@ class Assignment:
         return f"airspace task: {self.team} {ti.dag_id}.{ti.task_id}{mapped}"
 
 
-def log_refusals(hearing: Hearing, logger: Any) -> None:
-    """Write what was heard since the last time."""
-    for line in hearing.lines():
-        logger.warning(line)
-
-
 def supervise(assignment: Assignment, client: Client, sandboxes: Sandboxes, hearing: Hearing) -> int:
     """Run a task instance to its end and store that; the child's exit code.
 
@@ -191,10 +174,10 @@ def supervise(assignment: Assignment, client: Client, sandboxes: Sandboxes, hear
     client.auth = BearerAuth(assignment.task.token)
     logger, file = supervisor._configure_logging(assignment.task.log_path or "", client)
     reset_secrets_masker()
-    process = None
+    process, stop_hearing = None, hearing.close
     try:
         process = start_child(assignment, client, logger, sandboxes)
-        process.hear(hearing)
+        stop_hearing = sandbox_child.log_refusals(process.selector, hearing, logger)
         return process.wait()
     except Exception as error:
         logger.error("The task was stopped by its supervisor", error=str(error), error_type=type(error).__name__)
@@ -202,7 +185,7 @@ def supervise(assignment: Assignment, client: Client, sandboxes: Sandboxes, hear
     finally:
         if process is not None:
             process.child.close()
-        log_refusals(hearing, logger)
+        stop_hearing()
         file.close()
 
 

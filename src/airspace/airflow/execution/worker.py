@@ -113,8 +113,8 @@ def _run(job: Job, work: Work) -> None:
     values = team_environment(work.layout, job.workload.bundle_info.name, job.team, dict(os.environ))
     path = str(work.layout.bundles / job.workload.bundle_info.name)
     assignment = supervision.Assignment(job.workload, job.team, job.nice, values, path, partial(work.say, stored=True))
-    hearing = Hearing(bells.run_dir(), job.team)
-    with contextlib.closing(hearing), work.presence.hold(str(job.workload.ti.id), job.team):
+    with work.presence.hold(str(job.workload.ti.id), job.team):
+        hearing = Hearing(bells.run_dir(), job.team)
         supervision.supervise(assignment, work.client, work.sandboxes, hearing)
 
 

@@ -31,7 +31,9 @@ from airflow.sdk.execution_time.comms import (
 from airspace.airflow import sandbox_child
 from airspace.airflow.stream import Frames, Meter, Outbox, SpoiledError
 from airspace.model.limits import ParseLimits
+from airspace.platform import bells
 from airspace.sandbox.ports import Child
+from airspace.sandbox.relay.hearing import Hearing
 
 _UNREADABLE = "it sent something that is no message of Airflow's"
 
@@ -45,6 +47,7 @@ class TeamParseProcess(DagFileProcessorProcess):
     spoiled: str | None = attrs.field(default=None, init=False)
     """Why its parent would not listen any longer."""
     _stop_watching: Callable[[], None] = attrs.field(default=lambda: None, init=False)
+    _stop_hearing: Callable[[], None] = attrs.field(default=lambda: None, init=False)
     _writing: bool = attrs.field(default=False, init=False)
     _outbox: Outbox = attrs.field(default=None, init=False)
     _frames: Frames = attrs.field(default=None, init=False)
@@ -69,6 +72,8 @@ class TeamParseProcess(DagFileProcessorProcess):
         process, process._stop_watching = sandbox_child.supervised(
             cls, launch, lambda it: it.parsing_result is not None, logger, **kwargs
         )
+        hearing = Hearing(bells.run_dir(), kwargs["bundle_name"])
+        process._stop_hearing = sandbox_child.log_refusals(process.selector, hearing, logger)
         process._on_child_started(callbacks, path, bundle_path, kwargs["bundle_name"])
         return process
 
@@ -80,8 +85,9 @@ class TeamParseProcess(DagFileProcessorProcess):
 
     def give_up(self) -> None:
         """Whatever still runs of it is killed. Asked for again and again: the second time there is nothing to do."""
-        stop, self._stop_watching = self._stop_watching, lambda: None
-        stop()
+        for stop in (self._stop_watching, self._stop_hearing):
+            stop()
+        self._stop_watching = self._stop_hearing = lambda: None
         self.child.close()
 
     @property

@@ -9,22 +9,19 @@ from airspace.sandbox.messages import send
 from airspace.sandbox.relay.refusals import LONGEST
 from airspace.sandbox.relay.server import SOCKET
 
-_SECONDS = 1.0
-
 
 class Hearing:
-    """Lines about one team, from now on. Without a relay, or after its end, there are none."""
+    """Lines about one team, from now on. Without a relay, or after its end, there are none. Nothing here waits."""
 
     def __init__(self, folder: Path, team: str) -> None:
         self.over = False
         self._link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._link.settimeout(_SECONDS)
+        self._link.setblocking(False)
         try:
             self._link.connect(str(folder / SOCKET))
             send(self._link, {"hear": team})
         except OSError:
             self.over = True
-        self._link.setblocking(False)
 
     def fileno(self) -> int:
         """For a selector."""

@@ -223,6 +223,23 @@ print(said)
     assert town.log.read_text().count("reds: a sandbox after") == sandboxes
 
 
+def an_ipv6_address_is_an_entry_too(town: Town) -> None:
+    try:
+        echo = Echo(address="::1")
+    except OSError:
+        return  # this machine has no IPv6
+    town.know({"six.test": ["::1"]})
+    town.allow("reds", f"[::1]:{echo.port}", f"six.test:{echo.port}", "[2001:db8::7]:443")
+    said = town.python(
+        "reds",
+        f"""{_TALK}
+for host, port in (("::1", {echo.port}), ("six.test", {echo.port}), ("2001:db8::7", 443), ("2001:db8::8", 443)):
+    print(talk(host, port))
+""",
+    )
+    assert said.splitlines() == ["said x", "said x", "ConnectionResetError", "OSError"], said
+
+
 def its_own_ports_are_its_own(town: Town) -> None:
     """Listing a host's port takes nothing of the team's own loopback, and what it listens on is nobody else's."""
     town.know({"db.test": ["10.9.8.7"]})
@@ -370,6 +387,7 @@ ALL: tuple[Callable[[Town], None], ...] = (
     known_clients_work_unchanged,
     a_list_changes_live,
     a_killed_relay_comes_back,
+    an_ipv6_address_is_an_entry_too,
     its_own_ports_are_its_own,
     nobody_slows_another,
 )

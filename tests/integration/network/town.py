@@ -42,9 +42,10 @@ class Echo(socketserver.ThreadingTCPServer):
 
     daemon_threads, allow_reuse_address, request_queue_size = True, True, 512
 
-    def __init__(self, handler: type = _Echo, address: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, handler: type = _Echo, address: str = "127.0.0.1") -> None:
         self.met: list[object] = []
-        super().__init__((address, port), handler)
+        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        super().__init__((address, 0), handler)
         self.port = int(self.server_address[1])
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 

@@ -95,6 +95,7 @@ class Relay:
         sock.setblocking(False)
         link = self._links[sock.fileno()] = _Link(sock)
         self._loop.watch(sock.fileno(), READ, "", lambda _: self._hear(link))
+        self._hear(link)  # what was said before is heard before anything that happened later
 
     def _hear(self, link: _Link) -> None:
         for _ in range(_AT_ONCE):

@@ -46,12 +46,11 @@ def run(options: Options) -> dict[str, Any]:
         document["direct"] = _measured("127.0.0.1", port, count)
         say(f"direct: {document['direct']}")
         name = _own_name()
-        with _sandbox((f"127.0.0.1:{port}", f"{name}:{port}")) as (inside, prepared):
+        with _sandbox((f"127.0.0.1:{port}", f"{name}:{port}")) as inside:
             document["relay"] = inside(lambda: _measured("127.0.0.1", port, count))
             if name:
                 document["relay_by_name"] = inside(lambda: _times(name, port, count))
         say(f"relay: {document['relay']}; by name: {document.get('relay_by_name')}")
-    document["sockets_ms"] = prepared
     return document
 
 
@@ -119,8 +118,8 @@ def _own_name() -> str:
 
 
 @contextmanager
-def _sandbox(network: tuple[str, ...]) -> Iterator[tuple[Callable[[Callable[[], Any]], Any], float]]:
-    """What runs a function in a sandbox with that list; and how long its sockets took to make, in milliseconds."""
+def _sandbox(network: tuple[str, ...]) -> Iterator[Callable[[Callable[[], Any]], Any]]:
+    """What runs a function in a sandbox with that list."""
     root = Path(tempfile.mkdtemp(prefix="bench-net-", dir="/tmp"))
     layout = HomeLayout(root)
     for folder in (layout.run, layout.bundles / _TEAM, layout.storage / _TEAM / "published"):
@@ -133,11 +132,8 @@ def _sandbox(network: tuple[str, ...]) -> Iterator[tuple[Callable[[Callable[[], 
     try:
         while not (layout.run / SOCKET).exists():
             time.sleep(0.01)
-        began = time.perf_counter()
-        made = wires.lay(walls.pid, plan(entries), with_user=number is None)
-        took = round((time.perf_counter() - began) * 1000, 1)
-        link.offer(1, _TEAM, entries, made)
-        yield (lambda work: _inside(walls.pidfd, number is None, work)), took
+        link.offer(1, _TEAM, entries, wires.lay(walls.pid, plan(entries), with_user=number is None))
+        yield lambda work: _inside(walls.pidfd, number is None, work)
     finally:
         link.close()
         walls.remove()

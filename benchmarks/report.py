@@ -190,7 +190,7 @@ def _network(document: Document) -> str:
             times = [_number(row[name], " ").strip() for name in ("median_ms", "p95_ms")]
             speeds = [f"{row[name]:,}" if name in row else "–" for name in ("download_mb_s", "upload_mb_s")]
             lines.append(_row([what, *times, *speeds]))
-    return "\n".join([*lines, "", f"Making a sandbox's sockets: {document['sockets_ms']} ms, once for each sandbox."])
+    return "\n".join(lines)
 
 
 _HOLDS = {"static": "one run", "mapped": "one run, mapped", "runs": "a thousand runs"}

@@ -11,6 +11,7 @@ from airspace.sandbox.relay.connection import Connection
 from airspace.sandbox.relay.rules import Address, Allowance, Grant
 
 CONNECTIONS = 256  # of one team at once, where this process may open enough descriptors
+WIDE = 32  # of them may have as much of the kernel's memory as a long way needs
 NAMES_A_SECOND, CONNECTIONS_A_SECOND = 300.0, 200.0
 BURST = 2.0  # seconds' worth at once
 _RESERVED, _SHARE = 256, 16

@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, ip_address
 from typing import Any
 
 from airspace.sandbox.relay import destinations, questions
-from airspace.sandbox.relay.account import Account, Destination
+from airspace.sandbox.relay.account import WIDE, Account, Destination
 from airspace.sandbox.relay.connection import Connection, reset
 from airspace.sandbox.relay.loop import READ, Loop
 from airspace.sandbox.relay.plan import found_addresses, listed_addresses
@@ -204,7 +204,8 @@ class Box:
         def failed(reason: str) -> None:
             self._refuse(f"{to.host} port {to.port} could not be reached: {reason}")
 
-        made = Connection(self._services.loop, self._account.team, inner, failed, ended)
+        lean = len(self._account.connections) >= WIDE
+        made = Connection(self._services.loop, self._account.team, inner, lean, failed, ended)
         self._account.connections[made] = (self._granted, to)
         self._connections.add(made)
         return made

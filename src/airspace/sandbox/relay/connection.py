@@ -17,6 +17,7 @@ from airspace.sandbox.relay.loop import READ, WRITE, Loop, Timer
 from airspace.sandbox.relay.rules import Address
 
 PIECE = 128 << 10
+BUFFER = 256 << 10
 _FIRST_SECONDS, _LAST_SECONDS = 5.0, 20.0  # for one address of several; for the last one
 _RESET = struct.pack("ii", 1, 0)
 Told = Callable[[str], None]
@@ -35,12 +36,15 @@ class _Way:
 class Connection:
     """From a sandbox to one host.
 
+    :param lean: with small buffers in the kernel, which else lets a connection that nobody reads grow to ten megabytes
     :param on_failure: called with the reason when no address could be reached
     :param on_end: called once, when it is over
     """
 
-    def __init__(self, loop: Loop, team: str, inner: socket.socket, on_failure: Told, on_end: Callable[[], None]):
-        self._loop, self._team, self._inner = loop, team, inner
+    def __init__(
+        self, loop: Loop, team: str, inner: socket.socket, lean: bool, on_failure: Told, on_end: Callable[[], None]
+    ) -> None:
+        self._loop, self._team, self._inner, self._lean = loop, team, inner, lean
         self._on_failure, self._on_end = on_failure, on_end
         self._outer: socket.socket | None = None
         self._left: list[Address] = []
@@ -74,6 +78,9 @@ class Connection:
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
         try:
             self._outer = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            if self._lean:
+                for which in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+                    self._outer.setsockopt(socket.SOL_SOCKET, which, BUFFER)
             found = self._outer.connect_ex((str(address), self._port))
         except OSError as error:  # out of descriptors
             found = error.errno or errno.EIO

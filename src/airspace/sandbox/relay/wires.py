@@ -25,7 +25,7 @@ _GET_USER_NAMESPACE = 0xB701
 _BATCH = 14  # descriptors in one message, below what a packet may carry
 _SECONDS = 5.0
 _IPV6_FREEBIND = 78
-_BACKLOG, _QUEUE = 128, 64 << 10
+_BACKLOG, _QUEUE, _BUFFER = 128, 64 << 10, 256 << 10
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,8 @@ def _listener(address: str, port: int) -> socket.socket:
     if family == socket.AF_INET6:
         made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         made.setsockopt(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)  # a route to ourselves is not enough for IPv6
+    for which in (socket.SO_RCVBUF, socket.SO_SNDBUF):  # of each connection that is accepted
+        made.setsockopt(socket.SOL_SOCKET, which, _BUFFER)
     made.bind((address, port))
     made.listen(_BACKLOG)
     return made

@@ -100,3 +100,14 @@ def test_later_layers_of_settings_win_and_percent_signs_survive() -> None:
     text = airflow_cfg.render({"core": {"a": "1", "b": "x%y"}}, {"core": {"a": "2"}})
     assert "a = 2" in text
     assert "b = x%%y" in text
+
+
+def test_the_way_through_the_relay_beside_the_direct_one() -> None:
+    document = _WHERE | {
+        "benchmark": "network",
+        "direct": {"median_ms": 0.4, "p95_ms": 0.712, "download_mb_s": 2500, "upload_mb_s": 2400},
+        "relay_by_name": {"median_ms": 1.0, "p95_ms": 2.0},
+    }
+    text = report.table(document)
+    assert "| on the machine itself | 0.40 | 0.71 | 2,500 | 2,400 |" in text
+    assert "| from a sandbox, by name | 1.00 | 2.00 | – | – |" in text

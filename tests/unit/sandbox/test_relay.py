@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 from ipaddress import IPv4Address, ip_address
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,7 @@ from airspace.sandbox.relay.netlink import LOCAL, UNICAST
 from airspace.sandbox.relay.plan import EVERYWHERE, Plan, listed_addresses, plan
 from airspace.sandbox.relay.questions import Code
 from airspace.sandbox.relay.refusals import MOST_LINES, Hearer, Refusals, not_listed
-from airspace.sandbox.relay.rules import Allowance, Grant, is_host_name
+from airspace.sandbox.relay.rules import OPEN_PORTS, Allowance, Grant, is_host_name
 
 LIST = ("db.test:5432", "web.test:443", "*.s3.test:9000", "10.1.2.3:22", "[2001:db8::1]:443")
 
@@ -93,6 +94,11 @@ def test_open_is_listened_for_everywhere() -> None:
     assert [str(network) for network in made.networks] == ["0.0.0.0/0"]
     assert {address for address, _ in made.listeners} == {EVERYWHERE}
     assert {443, 5432, 7777} <= {port for _, port in made.listeners}
+
+
+def test_the_page_tells_what_open_opens() -> None:
+    page = Path(__file__).parents[3] / "docs" / "team-file.md"
+    assert ", ".join(map(str, OPEN_PORTS)) in page.read_text()
 
 
 def _question(name: bytes, kind: int = 1, flags: int = 0x0100) -> bytes:

@@ -26,6 +26,7 @@ from airspace.sandbox.relay.wires import NAMES
 _AT_ONCE = 4  # questions or connections in one turn
 _PAUSE = 0.05  # of a socket whose team asks too often
 _MOST_ADDRESSES = 4  # of one host that are tried
+_REVERSE = (".in-addr.arpa", ".ip6.arpa")  # what an address is called: asked for by habit, and of no use here
 OnSocket = Callable[[socket.socket, int], None]
 _KEPT_ADDRESS = 10 * questions.SECONDS  # before an address may stand for another name
 
@@ -104,7 +105,7 @@ class Box:
 
     def _answer(self, question: Question, reply: partial[None]) -> None:
         name = question.name
-        if not is_host_name(name):
+        if not is_host_name(name) or name.endswith(_REVERSE):
             reply(Code.NO_SUCH_NAME)
         elif not (self._granted.knows(name) and self._account.list.knows(name)):
             self._refuse(not_listed(self._account.team, name, None))

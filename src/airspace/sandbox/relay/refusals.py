@@ -41,7 +41,7 @@ class Refusals:
 
     def __init__(self) -> None:
         self._hearers: dict[str, list[Hearer]] = defaultdict(list)
-        self._logged: dict[str, tuple[float, int]] = {}
+        self._logged: dict[str, tuple[float, int, str]] = {}
 
     def add(self, team: str, hearer: Hearer) -> None:
         """It wants to hear of this team."""
@@ -58,10 +58,12 @@ class Refusals:
         line = f"network: {what}"[:LONGEST]
         for hearer in self._hearers.get(team, ()):
             hearer.tell(line)
-        since, count = self._logged.get(team, (0.0, 0))
+        since, count, last = self._logged.get(team, (0.0, 0, ""))
+        if last == line:  # a name is asked for twice each time: its addresses of both kinds
+            return
         if (now := time.monotonic()) - since > _LOGGED_SECONDS:
             since, count = now, 0
-        self._logged[team] = (since, count + 1)
+        self._logged[team] = (since, count + 1, line)
         if count < _LOGGED:
             log.info("%s: %s%s", team, what[:LONGEST], "; more of this minute is not shown" * (count == _LOGGED - 1))
 

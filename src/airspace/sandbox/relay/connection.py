@@ -108,9 +108,13 @@ class Connection:
             self._try_next(os.strerror(found))
             return
         self._timer.cancel()
-        outer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for each in (self._inner, outer):
-            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            outer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for each in (self._inner, outer):
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:  # it was given up meanwhile
+            self.reset()
+            return
         self._ways = (_Way(self._inner, outer), _Way(outer, self._inner))
         self._settle()
 

@@ -21,6 +21,7 @@ from benchmarks import (
     bench_fair,
     bench_guard,
     bench_neighbour,
+    bench_network,
     bench_parse,
     bench_platform,
     bench_triggers,
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, tuple[Callable[[Options], dict[str, Any]], int]] = {
     "edits": (bench_edits.run, 5),
     "fair": (bench_fair.run, 1),
     "triggers": (bench_triggers.run, 1),
+    "network": (bench_network.run, 1),
 }
 SIDES = tuple(bench_platform.SIDES)
 

@@ -33,6 +33,7 @@ def table(document: Document) -> str:
         "edits": _edits,
         "fair": _fair,
         "triggers": _triggers,
+        "network": _network,
     }
     body = makers[document["benchmark"]](document)
     return f"{_where(document)}\n\n{body}"
@@ -231,6 +232,19 @@ def _triggers(document: Document) -> str:
         times = [_number(row[key], " ").strip() for key in ("alone_median_s", "beside_median_s", "beside_worst_s")]
         mbs = [row["more_mb"], weights.get("triggerer"), weights.get("triggers")]
         lines.append(_row([side, *times, *(_number(mb) for mb in mbs)]))
+    return "\n".join(lines)
+
+
+def _network(document: Document) -> str:
+    rows = {"direct": "on the machine itself", "relay": "from a sandbox", "relay_by_name": "from a sandbox, by name"}
+    lines = _header(
+        ["a connection, one byte there and back", "median, ms", "p95, ms", "download, MB/s", "upload, MB/s"]
+    )
+    for key, what in rows.items():
+        if row := document.get(key):
+            times = [_number(row[name], " ").strip() for name in ("median_ms", "p95_ms")]
+            speeds = [f"{row[name]:,}" if name in row else "–" for name in ("download_mb_s", "upload_mb_s")]
+            lines.append(_row([what, *times, *speeds]))
     return "\n".join(lines)
 
 

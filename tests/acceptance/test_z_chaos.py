@@ -53,13 +53,14 @@ VICTIMS: dict[str, Callable[[str], bool]] = {
     "supervisor": lambda title: title.startswith("airspace supervisor: storm"),
     "template": lambda title: title.startswith("airspace sandboxes: template"),
     "spawner": lambda title: "airspace.sandbox.spawner" in title,
+    "relay": lambda title: "airspace.sandbox.relay" in title,
     "scheduler": lambda title: "airspace.airflow.run scheduler" in title or title.startswith("airflow scheduler"),
     "database": lambda title: title.endswith("/postgres") or "/postgres -D" in title,
     "API server": lambda title: title.startswith("airflow api_server") or "airspace.airflow.run api-server" in title,
 }
 # Mostly those that a task is made of; of what takes seconds to come back, each once.
 PLAN = ["child", "zygote", "supervisor", "first process"] * 5 + ["runner"] * 3
-PLAN += ["triggerer", "spawner", "scheduler", "database", "template"]
+PLAN += ["triggerer", "spawner", "relay", "scheduler", "database", "template"]
 
 
 def kill_at_random(demo: Demo, chance: random.Random) -> list[str]:

@@ -19,6 +19,7 @@ from airflow.sdk.execution_time.supervisor import ProcessTracker
 from airspace.airflow.stream import Frames, Meter, Outbox
 from airspace.sandbox.errors import NotBegunError
 from airspace.sandbox.ports import Child
+from airspace.sandbox.relay.hearing import Hearing
 
 P = TypeVar("P")
 TASK, PARSE, TRIGGER, CALLBACK, CONNECTION_TEST = "task", "parse", "trigger", "callback", "connection test"
@@ -97,6 +98,28 @@ def watch(selector: selectors.BaseSelector, child: Child) -> Callable[[], None]:
             forget(each)
 
     look()
+    return stop
+
+
+def log_refusals(selector: selectors.BaseSelector, hearing: Hearing, logger: Any) -> Callable[[], None]:
+    """Have a log say what the network refuses the team from now on; what is returned ends that."""
+
+    def heard(_: Any) -> bool:
+        for line in hearing.lines():
+            logger.warning(line)
+        return not hearing.over
+
+    def forget(_: Any) -> None:
+        with suppress(KeyError, ValueError):
+            selector.unregister(hearing)
+
+    def stop() -> None:
+        heard(None)
+        forget(None)
+        hearing.close()
+
+    if not hearing.over:
+        selector.register(hearing, selectors.EVENT_READ, (heard, forget))
     return stop
 
 

@@ -28,6 +28,11 @@ from airspace.model.secret import REFERENCE_SCHEMA, Secret, SecretRef, is_refere
 from airspace.model.sizes import parse_size
 
 DEFAULT_SLOTS = 16
+OPEN = "open"
+MOST_ENDPOINTS = 256
+_ENTRY = r"^(open|.+:\d{1,5})$"
+# The sandboxes' own: airspace.sandbox.relay.plan.
+_SET_ASIDE = ipaddress.ip_network("198.18.0.0/15")
 _HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 
 
@@ -112,23 +117,58 @@ def _endpoint(value: str) -> str:
     if not colon or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
         raise _refuse("bad-endpoint", "an endpoint has a port between 1 and 65535", how)
     if host.startswith("[") and host.endswith("]"):
-        try:
-            return f"[{ipaddress.IPv6Address(host[1:-1])}]:{int(port)}"
-        except ValueError:
-            raise _refuse("bad-endpoint", "no IPv6 address between the brackets", how) from None
-    if len(host) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in host.split(".")):
+        return f"[{_ipv6(host[1:-1], how)}]:{int(port)}"
+    host = host.lower().removesuffix(".")
+    try:
+        address = ipaddress.IPv4Address(host)
+    except ValueError:
+        _check_host_name(host, how)
+    else:
+        _check_usable(address)
+    return f"{host}:{int(port)}"
+
+
+def _ipv6(text: str, how: str) -> ipaddress.IPv6Address:
+    try:
+        address = ipaddress.IPv6Address(text)
+    except ValueError:
+        raise _refuse("bad-endpoint", "no IPv6 address between the brackets", how) from None
+    if address.scope_id or address.ipv4_mapped:
+        raise _refuse("bad-endpoint", "an IPv6 address that means another one", "write that one")
+    _check_usable(address)
+    return address
+
+
+def _check_host_name(host: str, how: str) -> None:
+    """A name, or ``*.`` and the end of one."""
+    labels = host.removeprefix("*.").split(".")
+    if len(host) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in labels):
         raise _refuse("bad-endpoint", "this is no host name or address", how)
-    return f"{host.lower()}:{int(port)}"
+    if labels[-1].isdigit() or labels[-1].startswith("0x"):
+        raise _refuse("bad-endpoint", "a number in place of an address", "write the address with its four parts")
+    if host.startswith("*.") and len(labels) < 2:
+        raise _refuse("bad-endpoint", "*. stands before a domain, not before all", "for example *.s3.example:443")
+
+
+def _check_usable(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+    """An address that one host can have."""
+    if address.is_unspecified or address.is_multicast or (address.version == 4 and address.is_reserved):
+        raise _refuse("bad-endpoint", "no host has this address", "write the address of one host")
+    if address in _SET_ASIDE:
+        raise _refuse("bad-endpoint", "sandboxes know names by such addresses", "write the host's name")
 
 
 def _network(value: object) -> Any:
-    if value == "open":
-        return "open"
+    if value == OPEN:
+        return OPEN
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
         raise _refuse(
             "wrong-type", "network is a list of host:port, or the word open", 'for example ["db.example:5432"]'
         )
-    return tuple(dict.fromkeys(_endpoint(item) for item in value))
+    if len(value) > MOST_ENDPOINTS:
+        raise _refuse("bad-endpoint", f"more than {MOST_ENDPOINTS} entries", "*.domain:port stands for many hosts")
+    entries = tuple(dict.fromkeys(item if item == OPEN else _endpoint(item) for item in value))
+    return OPEN if entries == (OPEN,) else entries
 
 
 def _json(value: object) -> Any:
@@ -180,7 +220,12 @@ Network = Annotated[
     PlainValidator(_network),
     PlainSerializer(lambda value: value if isinstance(value, str) else list(value)),
     WithJsonSchema(
-        {"anyOf": [{"const": "open"}, {"type": "array", "items": {"type": "string", "pattern": r"^.+:\d{1,5}$"}}]}
+        {
+            "anyOf": [
+                {"const": OPEN},
+                {"type": "array", "maxItems": MOST_ENDPOINTS, "items": {"type": "string", "pattern": _ENTRY}},
+            ]
+        }
     ),
 ]
 
@@ -254,8 +299,13 @@ class Team(_Part):
         default=DEFAULT_SLOTS, description="tasks of this team running at once"
     )
     limits: Limits = Field(default_factory=Limits)
-    network: Network = Field(default=(), description="host:port that the team's code may reach; or open")
+    network: Network = Field(default=(), description="host:port that the team's code may reach; and open")
     assets: dict[ShortName, AssetGrant] = Field(default_factory=dict, description="what others may consume")
+
+    @property
+    def reachable(self) -> tuple[str, ...]:
+        """``network`` as a list: ``open``, and ``host:port``."""
+        return (OPEN,) if self.network == OPEN else tuple(self.network)
 
     @property
     def bundle(self) -> str:

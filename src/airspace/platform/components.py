@@ -56,6 +56,11 @@ def spawner(isolation: str, limits: CodeLimits) -> Component:
     return Component("spawner", command, control=isolation == "none", capabilities=accounts.SPAWNER)
 
 
+def relay() -> Component:
+    """What sandboxes' connections go through; where there are none, nothing has to."""
+    return Component("relay", (PYTHON, "-m", "airspace.sandbox.relay"))
+
+
 @dataclass(frozen=True)
 class Blueprint:
     """What makes a platform, as data: tests put small programs in the place of Airflow's.
@@ -81,7 +86,8 @@ BLUEPRINT = Blueprint(COMPONENTS)
 
 def parts(blueprint: Blueprint, isolation: str, limits: CodeLimits = CodeLimits()) -> tuple[Component, ...]:  # noqa: B008  # frozen
     """The components beside the database, in the order in which they are started."""
-    return (*((spawner(isolation, limits),) if blueprint.sandboxes else ()), *blueprint.parts)
+    made = (spawner(isolation, limits),) if blueprint.sandboxes else ()
+    return (*made, *((relay(),) if made and isolation != "none" else ()), *blueprint.parts)
 
 
 def program(component: Component, prefix: tuple[str, ...], *, order: int) -> Program:

@@ -134,7 +134,7 @@ def _walls(layout: HomeLayout) -> Iterator[Check]:
     found = (_bubblewrap(), _libseccomp(), _namespaces())
     yield from found
     if all(check.ok for check in found):
-        yield _sandbox(layout)
+        yield from _sandbox(layout)
 
 
 def _bubblewrap() -> Check:
@@ -174,19 +174,29 @@ def _namespaces() -> Check:
     return Check(name, False, f"{reason} forbids them to ordinary users", f"sudo sysctl {setting}; or start it as root")
 
 
-def _sandbox(layout: HomeLayout) -> Check:
+def _sandbox(layout: HomeLayout) -> Iterator[Check]:
     """Really build one."""
     try:
-        sandboxes.check(layout, as_root=os.getuid() == 0)
+        unreached = sandboxes.check(layout, as_root=os.getuid() == 0)
     except AirspaceError as error:
-        return Check("sandboxes", False, error.message, "if you trust every team's code: airspace up --isolation none")
+        fix = "if you trust every team's code: airspace up --isolation none"
+        yield Check("sandboxes", False, error.message, fix)
+        return
     able = sandboxes.controllers()
     limits = (
         f"limited as a whole by cgroup: {', '.join(able)}"
         if able
         else "no cgroup that we may change: memory is limited for each process only"
     )
-    return Check("sandboxes", True, f"one was built and removed; {limits}")
+    yield Check("sandboxes", True, f"one was built and removed; {limits}")
+    yield Check(
+        "network of sandboxes",
+        unreached is None,
+        "teams reach what their files list"
+        if unreached is None
+        else f"teams reach nothing, whatever their files list: {unreached}",
+        None if unreached is None else "give root CAP_NET_ADMIN and CAP_NET_BIND_SERVICE",
+    )
 
 
 def _chromium() -> Iterator[Check]:

@@ -12,9 +12,12 @@ from airspace.model.home import HomeLayout
 from airspace.platform.home import NONE
 from airspace.sandbox import bubblewrap, cgroups
 from airspace.sandbox.kernel import SeccompFilter
+from airspace.sandbox.relay import wires
+from airspace.sandbox.relay.plan import plan
 from airspace.sandbox.spawner import code_folders
 from airspace.sandbox.spec import SYSTEM, TeamPlace, sandbox_spec
 
+_TEST_LIST = ("test.example:443", "test.example:5432", "192.0.2.1:22")
 _TEST_UID = 65534  # nobody: it is only built for, nothing is run as it
 
 _SANDBOXED = "isolation: sandbox - tasks and triggers run, and Dag files are read, in their team's sandbox{users}."
@@ -52,9 +55,19 @@ def _check_hidden(layout: HomeLayout) -> None:
             raise AirspaceError(f"the home {root} lies in {path}, which team code sees", fix="set AIRSPACE_HOME")
 
 
-def check(layout: HomeLayout, as_root: bool) -> None:
-    """Build a sandbox and take it down again.
+def _try_network(pid: int, as_root: bool) -> str | None:
+    try:
+        made = wires.lay(pid, plan(_TEST_LIST), with_user=not as_root)
+    except OSError as error:
+        return str(error)
+    wires.close(made)
+    return None
 
+
+def check(layout: HomeLayout, as_root: bool) -> str | None:
+    """Build a sandbox with a network and take it down again.
+
+    :returns: why no sandbox reaches anything here, whatever its team's list says; None where they do
     :raises AirspaceError: that does not work here; nothing is started without sandboxes unless somebody says so
     """
     trial = HomeLayout(Path(mkdtemp(prefix="airspace-trial-")))
@@ -64,7 +77,11 @@ def check(layout: HomeLayout, as_root: bool) -> None:
         place = TeamPlace("trial", "trial", *((_TEST_UID, _TEST_UID) if as_root else (None, None)))
         for folder in (trial.bundles / "trial", trial.storage / "trial" / "published"):
             folder.mkdir(parents=True)
-        bubblewrap.build(sandbox_spec(trial, place, (), (layout.team_airflow,))).remove()
+        walls = bubblewrap.build(sandbox_spec(trial, place, (), (layout.team_airflow,)))
+        try:
+            network = _try_network(walls.pid, as_root)
+        finally:
+            walls.remove()
     except (AirspaceError, OSError) as error:
         said = error.message if isinstance(error, AirspaceError) else str(error)
         first = f"{error.fix}, " if isinstance(error, AirspaceError) and error.fix != "airspace doctor" else ""
@@ -74,3 +91,4 @@ def check(layout: HomeLayout, as_root: bool) -> None:
         ) from None
     finally:
         shutil.rmtree(trial.root, ignore_errors=True)
+    return network

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from airspace.sandbox.errors import SandboxError
 from airspace.sandbox.messages import readable
+from airspace.sandbox.relay.plan import NAME_SERVER
 from airspace.sandbox.spec import HOME, SCRATCH_FOLDER, SandboxSpec
 
 log = logging.getLogger("airspace.spawner")
@@ -187,6 +188,7 @@ def _files(spec: SandboxSpec) -> dict[Path, int]:
         "/etc/group": f"{spec.user}:x:{gid}:\nnogroup:x:65534:\n",
         "/etc/hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
         "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+        "/etc/resolv.conf": f"nameserver {NAME_SERVER[0]}\n",
     }
     made = {}
     for path, text in texts.items():

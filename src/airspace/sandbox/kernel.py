@@ -43,6 +43,11 @@ def enter_namespaces(pidfd: int, *, with_user: bool) -> None:
     _checked(_libc.setns(pidfd, EVERY_NAMESPACE | (NEW_USER if with_user else 0)), "setns")
 
 
+def enter_namespace(descriptor: int, kind: int) -> None:
+    """Move into one namespace, by a descriptor of it."""
+    _checked(_libc.setns(descriptor, kind), "setns")
+
+
 class _CapHeader(ctypes.Structure):
     _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
 

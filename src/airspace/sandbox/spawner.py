@@ -11,6 +11,7 @@ import contextlib
 import errno
 import logging
 import os
+import resource
 import select
 import signal
 import socket
@@ -30,6 +31,9 @@ from airspace.sandbox.entering import Entry
 from airspace.sandbox.errors import SandboxError
 from airspace.sandbox.memory import Budget, Scales
 from airspace.sandbox.messages import SOCKET, Packet, depth, host_pid, receive, send
+from airspace.sandbox.relay import wires
+from airspace.sandbox.relay.link import RelayLink
+from airspace.sandbox.relay.plan import plan
 from airspace.sandbox.spec import HOME, Limits, SandboxSpec, TeamPlace, read_places, sandbox_spec
 from airspace.sandbox.template_process import TemplateProcess
 
@@ -131,6 +135,7 @@ class Spawner:
     def __init__(self, settings: Settings, environment: dict[str, str]) -> None:
         self._settings = settings
         self._template = TemplateProcess(settings.template, environment)
+        self._relay = RelayLink(settings.run)
         self._cgroups = cgroups.find(settings.name) if settings.walls else Cgroups({}, 1)
         self._places: dict[str, TeamPlace] = {}
         self._stamp: tuple[int, int, int] | None = None
@@ -360,8 +365,19 @@ class Spawner:
         except BaseException:
             group.remove()
             raise
+        if walls is not None:
+            self._connect(spec, walls)
         log.info("%s: a sandbox after %.0f ms", spec.team, (time.monotonic() - started) * 1000)
         return Sandbox(spec, walls, group, number=self._count)
+
+    def _connect(self, spec: SandboxSpec, walls: Walls) -> None:
+        """What its team may reach. Without that it is a sandbox like any other, which reaches nothing."""
+        try:
+            made = wires.lay(walls.pid, plan(spec.network), with_user=spec.uid is None)
+        except (OSError, ValueError) as error:
+            log.error("%s: its sandbox has no way to the network: %s", spec.team, error)
+            return
+        self._relay.offer(self._count, spec.team, spec.network, made)
 
     def _begin_entering(self, sandbox: Sandbox) -> None:
         """Have a fork of the template enter. Nobody waits for it: once it is inside, its team can stop it."""
@@ -447,6 +463,10 @@ class Spawner:
     def _tidy(self) -> None:
         """Remove what is idle, retired or fallen."""
         now = time.monotonic()
+        if self._all:
+            self._read_places()
+            self._relay.lists({team: place.network for team, place in self._places.items()})
+            self._relay.look()
         idle = sorted((box for box in self._all if box.leases == 0), key=lambda box: box.idle_since, reverse=True)
         for position, sandbox in enumerate(idle):
             if (
@@ -486,6 +506,7 @@ class Spawner:
     def _remove(self, sandbox: Sandbox) -> None:
         self._retire(sandbox)
         self._zygote_ended(sandbox)
+        self._relay.withdraw(sandbox.number)
         if sandbox.walls is not None:
             sandbox.walls.remove()
         else:
@@ -504,6 +525,7 @@ class Spawner:
         for sandbox in list(self._all):
             self._remove(sandbox)
         self._template.stop()
+        self._relay.close()
         deadline = time.monotonic() + 2.0
         while self._graves and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -560,6 +582,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     layout, run = HomeLayout(home_root()), Path(os.environ["AIRSPACE_RUN"])
     owner = run.stat()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # every sandbox's sockets are kept open
     settings = Settings(
         layout=layout,
         run=run,

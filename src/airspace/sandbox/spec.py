@@ -11,6 +11,7 @@ from typing import Any
 
 from airspace.model.home import HomeLayout
 from airspace.model.names import is_team_name
+from airspace.sandbox.relay.rules import Allowance
 from airspace.storage.layout import readable_folders
 
 SCRATCH = 1 << 30
@@ -51,6 +52,7 @@ class TeamPlace:
     :param uid: and gid: the team's Unix user; None where an ordinary user runs the platform
     :param user: its name
     :param assets: what it publishes → the teams that may read it
+    :param network: what it may reach: ``host:port``, or the word ``open``
     """
 
     team: str
@@ -60,6 +62,7 @@ class TeamPlace:
     user: str | None = None
     limits: Limits = field(default_factory=Limits)
     assets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    network: tuple[str, ...] = ()
 
     @classmethod
     def from_dict(cls, team: str, found: Mapping[str, Any]) -> TeamPlace:
@@ -74,7 +77,9 @@ class TeamPlace:
         uid, gid = found["uid"], found["gid"]
         if uid is not None and not (isinstance(uid, int) and isinstance(gid, int) and uid > 0 and gid > 0):
             raise ValueError(f"{team}: {uid!r} is no user of a team")
-        return cls(team, str(found["bundle"]), uid, gid, found["user"], Limits(**limits), assets)
+        network = tuple(map(str, found.get("network", ())))
+        Allowance.read(network)
+        return cls(team, str(found["bundle"]), uid, gid, found["user"], Limits(**limits), assets, network)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, without the team's name."""
@@ -102,6 +107,7 @@ class SandboxSpec:
     storage: Path
     consented: tuple[Path, ...]
     limits: Limits
+    network: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -128,6 +134,7 @@ def sandbox_spec(
         storage=layout.storage,
         consented=tuple(path.relative_to(layout.storage) for path in consented),
         limits=place.limits,
+        network=place.network,
     )
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from airspace.model import names
 from airspace.model.problem import Problem
+from airspace.model.team import OPEN
 from airspace.teams.files import Surroundings, TeamFile
 
 _NAMED = ("members", "connections", "variables", "pools", "assets")
@@ -38,6 +39,13 @@ def warnings(files: Sequence[TeamFile]) -> Iterator[Problem]:
         for path in file.team.plain_secrets():
             yield file.problem(
                 path, "plain-secret", "a secret stands in this file", "write {env: NAME} or {file: PATH}"
+            )
+        if OPEN in file.team.reachable:
+            yield file.problem(
+                ("network",),
+                "open-network",
+                "open: this team's code may reach every public host on the usual ports",
+                "list host:port instead, where they are known",
             )
         folder = source_folder(file)
         if folder is not None and not folder.exists():

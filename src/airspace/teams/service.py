@@ -142,7 +142,7 @@ def place_of(team: Team) -> TeamPlace:
         scratch=asked.scratch or SCRATCH,
     )
     assets = {name: tuple(grant.consumers) for name, grant in team.assets.items()}
-    return TeamPlace(team.name, team.bundle, limits=limits, assets=assets)
+    return TeamPlace(team.name, team.bundle, limits=limits, assets=assets, network=team.reachable)
 
 
 def read(control: ControlPlane) -> list[dict[str, Any]]:

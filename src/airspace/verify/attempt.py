@@ -67,7 +67,7 @@ class Attempt:
     def __init__(self, target: Target, session: Session, decoys: Decoys, facts: Facts, tell: Tell) -> None:
         self._target, self._session, self._decoys, self._tell = target, session, decoys, tell
         self._facts = facts
-        self._witness = Witness(session, decoys, facts.nonce)
+        self._witness = Witness(session, decoys, facts.nonce, target.storage)
         self._controls: dict[str, Result] = {}
         self._results: dict[str, Result] = {}
         self._dags = set(DAGS.values())

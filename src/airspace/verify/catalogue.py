@@ -175,6 +175,7 @@ def _sockets() -> tuple[Attack, ...]:
         Attack("sockets.spawner", "connect to the spawner, which starts sandboxes", _OUTSIDE),
         Attack("sockets.doorbell", "connect to the Dag processor's bell", _OUTSIDE),
         Attack("sockets.wake", "connect to the scheduler's bell", _OUTSIDE),
+        Attack("sockets.relay", "connect to the relay, which connects sandboxes", _OUTSIDE),
         Attack("sockets.postgres", "connect to PostgreSQL's socket", _OUTSIDE),
         Attack("sockets.process-manager", "connect to the process manager", _OUTSIDE),
         Attack("sockets.machine", "connect to the machine's sockets (Docker, D-Bus, …)", _OUTSIDE),
@@ -200,6 +201,16 @@ def _network() -> tuple[Attack, ...]:
         Attack("network.internet", "find a route to the internet", _OUTSIDE),
         Attack("network.names", "ask the machine's name server", _OUTSIDE),
         Attack("network.interfaces", "see the machine's network interfaces", _OUTSIDE),
+    )
+
+
+def _relay() -> tuple[Attack, ...]:
+    return (
+        Attack("relay.unlisted", "reach a host that only the victim's list names", _OWNER),
+        Attack("relay.disguise", "the same by the address in another spelling, and over IPv6", _OWNER),
+        Attack("relay.victims-address", "the same by the address that the victim's sandbox knows it by", _OWNER),
+        Attack("relay.name", "ask for a name that is not on its list", _OUTSIDE),
+        Attack("relay.name-of-loopback", "reach the machine's loopback by a name on its own list", _OUTSIDE),
     )
 
 
@@ -296,6 +307,13 @@ def _exhaustion() -> tuple[Attack, ...]:
             harmful=True,
             witness=True,
         ),
+        Attack(
+            "exhaustion.relay",
+            "ask for names and connect as fast as it goes, so that the victim's connection is held up",
+            _OWNER,
+            harmful=True,
+            witness=True,
+        ),
         harmful("storage", "fill its storage", _OWNER, Promise.STORAGE_QUOTA),
         harmful("log", "print 288 MB into the log of one try (the control: 8 MB)", _OWNER),
     )
@@ -379,8 +397,8 @@ def _triggers() -> tuple[Attack, ...]:
 
 
 ATTACKS: tuple[Attack, ...] = (
-    *_files(), *_links(), *_processes(), *_signals(), *_kernel(), *_sockets(), *_network(), *_tokens(), *_database(),
-    *_names(), *_logs(), *_parsing(), *_callbacks(), *_tests(), *_triggers(), *_exhaustion(),
+    *_files(), *_links(), *_processes(), *_signals(), *_kernel(), *_sockets(), *_network(), *_relay(), *_tokens(),
+    *_database(), *_names(), *_logs(), *_parsing(), *_callbacks(), *_tests(), *_triggers(), *_exhaustion(),
 )  # fmt: skip
 SURFACES: tuple[str, ...] = tuple(dict.fromkeys(attack.surface for attack in ATTACKS))
 

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,7 @@ from airspace.verify.inside.facts import (
     process,
 )
 from airspace.verify.inside.runner import Result
+from airspace.verify.inside.task import HELD_UP
 
 # Says when the signal of `signals.everybody` reaches it, and when `exhaustion.inotify` leaves nothing for its user.
 _LISTENER = """
@@ -78,6 +80,7 @@ class Decoys:
         self.abstract = f"airspace-verify-outside-{self.nonce}"
         self._listen(socket.AF_UNIX, "\0" + self.abstract)
         self.tcp = self._listen(socket.AF_INET, ("127.0.0.1", 0)).getsockname()[1]
+        self.reach, self.trap = self._greet(), self._greet()
         self.tcp6 = 0
         with contextlib.suppress(OSError):
             self.tcp6 = self._listen(socket.AF_INET6, ("::1", 0)).getsockname()[1]
@@ -88,11 +91,19 @@ class Decoys:
         self._start_listener()
         return self
 
+    def _greet(self) -> int:
+        """A port of the loopback where everybody is greeted."""
+        link = self._listen(socket.AF_INET, ("127.0.0.1", 0))
+        threading.Thread(target=_greet_all, args=(link,), daemon=True).start()
+        return int(link.getsockname()[1])
+
     def __exit__(self, *_: object) -> None:
         if self._child is not None:
             self._child.kill()
             self._child.wait()
         for link in self._sockets:
+            with contextlib.suppress(OSError):
+                link.shutdown(socket.SHUT_RDWR)  # wakes up who waits for a guest
             link.close()
         for path in (self.file, self.folder / "s"):
             path.unlink(missing_ok=True)
@@ -131,6 +142,14 @@ class Decoys:
         return heard
 
 
+def _greet_all(link: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            guest, _ = link.accept()
+            with guest, contextlib.suppress(OSError):
+                guest.sendall(b"hello")
+
+
 def _sweep(prefix: str) -> None:
     """What a verify of this home left behind that was killed; there is one at a time."""
     for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
@@ -157,6 +176,9 @@ def decoy_facts(decoys: Decoys) -> dict[str, Any]:
         "outside_tcp6": decoys.tcp6,
         "outside_udp": decoys.udp,
         "nameserver": _nameserver(),
+        "machine_name": _own_name(),
+        "reach": decoys.reach,
+        "trap": decoys.trap,
     }
 
 
@@ -200,6 +222,15 @@ def hashes(texts: Iterable[str], config: Path) -> tuple[str, ...]:
             line.partition("=")[2].strip().replace("%%", "%") for line in lines if line.startswith("sql_alchemy")
         ]
     return tuple(hashlib.sha256(value.encode()).hexdigest() for value in values if value)
+
+
+def _own_name() -> str:
+    """This machine's name, if it can be looked up."""
+    name = socket.gethostname().lower()
+    with contextlib.suppress(OSError):
+        socket.gethostbyname(name)
+        return name
+    return ""
 
 
 def _nameserver() -> str:
@@ -273,14 +304,15 @@ def results(found: Mapping[str, Any]) -> dict[str, Result]:
 class Witness:
     """Looks over REST, and at the decoys, whether an act by this role had its effect."""
 
-    def __init__(self, session: Session, decoys: Decoys, nonce: str) -> None:
-        self._session, self._decoys, self._nonce = session, decoys, nonce
+    def __init__(self, session: Session, decoys: Decoys, nonce: str, storage: Path) -> None:
+        self._session, self._decoys, self._nonce, self._storage = session, decoys, nonce, storage
 
     def see(self, attack: str, role: str, said: Result) -> Result:
         """The result with what was seen."""
         looks: dict[str, tuple[Callable[[], bool], str]] = {
             "signals.everybody": (lambda: self._decoys.heard("signalled"), "a process outside was signalled"),
             "exhaustion.inotify": (lambda: self._decoys.heard("starved"), "nothing was left for the platform's user"),
+            "exhaustion.relay": (lambda: self._held_up(role, said), "the victim's connection was held up"),
             "network.datagram": (lambda: role in self._decoys.datagrams(), "the datagram arrived"),
             "names.variable-set": (lambda: self._written(role), "the victim's variable was overwritten"),
             "triggers.variable-set": (lambda: self._written(role), "the victim's variable was overwritten"),
@@ -294,6 +326,15 @@ class Witness:
         if said.outcome == "done":
             return Result("refused", said.said, said.seconds)
         return said
+
+    def _held_up(self, role: str, said: Result) -> bool:
+        """What the victim's task noticed while the attack went on; of its own doing it tells itself."""
+        if role == VICTIM:
+            return said.outcome == "done"
+        with contextlib.suppress(OSError):
+            noticed = (self._storage / VICTIM / HELD_UP).lstat().st_mtime
+            return time.time() - noticed < said.seconds + 5
+        return False
 
     def _written(self, role: str) -> bool:
         value = self._session.ask("GET", f"/variables/{VICTIM}.verify_written")

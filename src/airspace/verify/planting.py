@@ -42,6 +42,7 @@ name: {team}
 title: "Throwaway: airspace verify (attacker)"
 members: {{{runner}: lead, {outsider}: lead}}
 limits: {{memory: 512M, processes: 64, scratch: 64M{cpu}}}
+network: ["localhost:{trap}"]
 assets:
   {bait}: {{consumers: [{victim}]}}
 """
@@ -50,6 +51,7 @@ _VICTIM_FILE = """\
 name: {team}
 title: "Throwaway: airspace verify (victim)"
 members: {{{runner}: lead}}
+network: ["localhost:{reach}", "127.0.0.1:{reach}"]
 connections:
   {connection}: {{type: http, host: verify.invalid, login: verify, password: {{env: {variable}}}}}
 variables:
@@ -142,9 +144,10 @@ def alone(platform: Platform) -> Iterator[None]:
         os.close(handle)
 
 
-def plant(platform: Platform, secret: str, *, limited: bool) -> str:
+def plant(platform: Platform, secret: str, ports: tuple[int, int], *, limited: bool) -> str:
     """Apply both teams, write their Dags, make the user; its password.
 
+    :param ports: of this machine's loopback: what the victim may reach, and what the attacker's list names in vain
     :param limited: with the attacker's share of the processor cut, which slows it
     """
     names = {
@@ -156,12 +159,13 @@ def plant(platform: Platform, secret: str, *, limited: bool) -> str:
         "shared": SHARED,
     }
     names |= {"unshared": UNSHARED, "connection": CONNECTION, "key": VARIABLE, "variable": _SECRET_VARIABLE}
+    reach, trap = ports
     cpu = ", cpu: 0.5" if limited else ""
     _apply(
         platform,
         {
-            ATTACKER: _ATTACKER_FILE.format(team=ATTACKER, cpu=cpu, **names),
-            VICTIM: _VICTIM_FILE.format(team=VICTIM, **names),
+            ATTACKER: _ATTACKER_FILE.format(team=ATTACKER, cpu=cpu, trap=trap, **names),
+            VICTIM: _VICTIM_FILE.format(team=VICTIM, reach=reach, **names),
         },
         {_SECRET_VARIABLE: secret},
     )

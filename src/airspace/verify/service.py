@@ -60,9 +60,10 @@ def verify(platform: Platform, options: Options, tell: Tell) -> Findings:
         tell("plant two throwaway teams")
         try:
             secret, nonce = f"verify-{secrets.token_hex(12)}", secrets.token_hex(4)
-            password = planting.plant(platform, secret, limited=options.destructive)
             target = PlatformTarget(platform)
             with Airflow(platform.url) as airflow, target.decoys(nonce) as decoys:
+                ports = (decoys.reach, decoys.trap)
+                password = planting.plant(platform, secret, ports, limited=options.destructive)
                 known = Facts(nonce, str(platform.layout.root), secret, f"verify-hold-{nonce}")
                 attempt = Attempt(target, planting.sign_in(airflow, password), decoys, known, tell)
                 with Airflow(platform.url) as another:

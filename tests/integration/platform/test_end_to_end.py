@@ -57,7 +57,7 @@ def test_from_up_to_destroy(airspace: Airspace, folder: Path) -> None:
     status = json.loads(airspace("status", "--json").stdout)
     assert set(status) == {"url", "ready", "isolation", "components", "teams"}
     assert status["isolation"] == "sandbox"
-    names = ["postgres", "spawner", "fetcher", "api-server", "scheduler", "dag-processor", "triggerer"]
+    names = ["postgres", "spawner", "relay", "fetcher", "api-server", "scheduler", "dag-processor", "triggerer"]
     assert [part["name"] for part in status["components"]] == names
     assert {part["state"] for part in status["components"]} == {"running"}
     assert all(set(part) == {"name", "state", "pid", "rss_mb"} for part in status["components"])

@@ -44,7 +44,7 @@ def airflow_home(postgres: Cluster, migrated_template: str) -> Iterator[Home]:
 @pytest.fixture(scope="package")
 def running(airflow_home: Home) -> Home:
     """API server, scheduler and Dag processor, ready."""
-    for name in ("spawner", "api-server", "scheduler", "dag-processor"):
+    for name in ("spawner", "relay", "api-server", "scheduler", "dag-processor"):
         airflow_home.start(name)
     wait_for(lambda: _ready(airflow_home), 90, 0.2)
     return airflow_home

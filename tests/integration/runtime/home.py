@@ -65,6 +65,8 @@ class Home:
             command = [sys.executable, "-m", "airspace.platform.fetcher"]
         if name == "spawner":
             command = [sys.executable, "-m", "airspace.sandbox.spawner", "sandbox"]
+        if name == "relay":
+            command = [sys.executable, "-m", "airspace.sandbox.relay"]
         log = self.log(name).open("ab")
         self.processes[name] = subprocess.Popen(
             command, env=self.env, cwd="/", stdout=log, stderr=log, start_new_session=True

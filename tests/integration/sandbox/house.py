@@ -52,12 +52,18 @@ class House:
         self.client = SpawnerClient(self.run_dir)
         self.start_spawner()
 
-    def add(self, team: str, limits: Limits | None = None, assets: dict[str, tuple[str, ...]] | None = None) -> None:
+    def add(
+        self,
+        team: str,
+        limits: Limits | None = None,
+        assets: dict[str, tuple[str, ...]] | None = None,
+        network: tuple[str, ...] = (),
+    ) -> None:
         """A team with storage and a checkout."""
         number = self.places[team].uid if team in self.places else None
         if number is None and os.getuid() == 0 and self.walls:
             number = FIRST + len(self.places)
-        self.places[team] = TeamPlace(team, team, number, number, team, limits or Limits(), assets or {})
+        self.places[team] = TeamPlace(team, team, number, number, team, limits or Limits(), assets or {}, network)
         storage = self.layout.storage / team
         for folder in (self.layout.bundles / team, storage, *(storage / "published" / name for name in assets or {})):
             folder.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from airspace.backends.tables import TeamRegistry, UserStore
 from airspace.model.errors import AirspaceError
 from airspace.model.roles import Role
+from airspace.platform.places import known
 from airspace.teams.files import InvalidFilesError
 from tests.integration.teams.conftest import Desk, dump
 
@@ -105,6 +106,22 @@ def test_apply_makes_it_so_and_twice_is_once(rocket: Desk) -> None:
     ]
     assert rocket.apply().changes == ()
     assert rocket.plan().changes == ()
+
+
+def test_what_a_team_may_reach_is_named_and_recorded(rocket: Desk) -> None:
+    rocket.apply()
+    rocket.write("data_science", SCIENCE.replace('["objects.example:443"]', "open"))
+    opened = rocket.apply()
+    (change,) = opened.changes
+    assert (change.before, change.after) == ({"network": ["objects.example:443"]}, {"network": "open"})
+    assert "open-network" in {warning.rule for warning in opened.warnings}
+    assert "open-network" in {warning.rule for warning in rocket.apply().warnings}, "each time"
+    recorded = [json.loads(extra) for (extra,) in rows(rocket, "SELECT extra FROM log WHERE event = 'team_network'")]
+    assert [(row["team"], row["before"], row["after"]) for row in recorded] == [
+        ("data_science", [], ["objects.example:443"]),
+        ("data_science", ["objects.example:443"], "open"),
+    ]
+    assert known(rocket.control.layout)["data_science"].network == ("open",)
 
 
 def test_airflow_reads_what_was_written(rocket: Desk) -> None:

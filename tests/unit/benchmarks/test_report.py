@@ -107,3 +107,14 @@ def test_what_a_running_task_adds_is_a_table_of_its_own() -> None:
     text = report.table(_WALL | {"running_tasks": {"plain": {"20_of_1": row}, "airspace": {"20_of_4": row}}})
     assert "| plain: 20 of 1 team | 60.0 | 40.0 | 18.0 | 2.0 |" in text
     assert "| airspace: 20 of 4 teams | 60.0 |" in text
+
+
+def test_the_way_through_the_relay_beside_the_direct_one() -> None:
+    document = _WHERE | {
+        "benchmark": "network",
+        "direct": {"median_ms": 0.4, "p95_ms": 0.712, "download_mb_s": 2500, "upload_mb_s": 2400},
+        "relay_by_name": {"median_ms": 1.0, "p95_ms": 2.0},
+    }
+    text = report.table(document)
+    assert "| on the machine itself | 0.40 | 0.71 | 2,500 | 2,400 |" in text
+    assert "| from a sandbox, by name | 1.00 | 2.00 | – | – |" in text

@@ -107,7 +107,32 @@ def test_network_is_normalised() -> None:
         "objects.example:443",
         "[2001:db8::1]:80",
     )
-    assert Team.model_validate({"name": "ops", "network": "open"}).network == "open"
+    for open_ in ("open", ["open"], ["open", "open"]):
+        team = Team.model_validate({"name": "ops", "network": open_})
+        assert (team.network, team.reachable) == ("open", ("open",))
+    both = Team.model_validate({"name": "ops", "network": ["open", "*.S3.eu.example:443", "DB.example.:5432"]})
+    assert both.network == both.reachable == ("open", "*.s3.eu.example:443", "db.example:5432")
+    assert Team.model_validate({"name": "ops", "network": ["169.254.169.254:80", "127.0.0.1:1"]}).reachable
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "*.com:1", "*:1", "a.*.b:1", "2130706433:80", "0x7f.0x1:80", "127.1:80",
+        "0.0.0.0:80", "198.18.0.5:80",
+        "255.255.255.255:1", "224.0.0.1:1", "[ff02::1]:1", "[::]:1", "[fe80::1%eth0]:1", "[::ffff:127.0.0.1]:1",
+        "a..b:1",
+    ],
+)  # fmt: skip
+def test_what_is_no_single_host_is_no_endpoint(entry: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Team.model_validate({"name": "ops", "network": [entry]})
+    assert {error["type"] for error in caught.value.errors()} == {"bad-endpoint"}
+
+
+def test_a_list_has_an_end() -> None:
+    with pytest.raises(ValidationError, match="more than 256"):
+        Team.model_validate({"name": "ops", "network": [f"h{number}.example:1" for number in range(257)]})
 
 
 @pytest.mark.parametrize(

@@ -35,11 +35,15 @@ def walls(layout: HomeLayout) -> dict[str, Check]:
 
 def test_a_machine_that_can(able: pytest.MonkeyPatch, layout: HomeLayout) -> None:
     found = walls(layout)
-    assert list(found) == ["bubblewrap", "libseccomp", "user namespaces", "sandboxes"]
+    assert list(found) == ["bubblewrap", "libseccomp", "user namespaces", "sandboxes", "network of sandboxes"]
     assert all(check.ok and check.fix is None for check in found.values())
     assert found["sandboxes"].message == "one was built and removed; limited as a whole by cgroup: memory, pids"
     able.setattr(sandboxes, "controllers", lambda: ())
     assert "for each process only" in walls(layout)["sandboxes"].message
+    able.setattr(sandboxes, "check", lambda _layout, **_: "not permitted")
+    unreached = walls(layout)["network of sandboxes"]
+    assert not unreached.ok
+    assert unreached.message.endswith("not permitted")
 
 
 def test_without_bubblewrap_or_libseccomp(able: pytest.MonkeyPatch, layout: HomeLayout) -> None:

@@ -23,6 +23,7 @@ from airspace.airflow import sandbox_child
 from airspace.airflow.execution.listening import Listening
 from airspace.platform import bells
 from airspace.sandbox.ports import Child, Sandboxes
+from airspace.sandbox.relay.hearing import Hearing
 
 
 @attrs.define(kw_only=True)
@@ -92,9 +93,10 @@ class Assignment:
         return f"airspace task: {self.team} {ti.dag_id}.{ti.task_id}{mapped}"
 
 
-def supervise(assignment: Assignment, client: Client, sandboxes: Sandboxes) -> int:
+def supervise(assignment: Assignment, client: Client, sandboxes: Sandboxes, hearing: Hearing) -> int:
     """Run a task instance to its end and store that; the child's exit code.
 
+    :param hearing: what the network refuses the team meanwhile
     :raises SandboxError: it could not be put into its team's sandbox, so nothing of it was run
     :raises Exception: the API server refused the start, or its end could not be stored
     """
@@ -102,9 +104,10 @@ def supervise(assignment: Assignment, client: Client, sandboxes: Sandboxes) -> i
     client.auth = BearerAuth(assignment.task.token)
     logger, file = supervisor._configure_logging(assignment.task.log_path or "", client)
     reset_secrets_masker()
-    process = None
+    process, stop_hearing = None, hearing.close
     try:
         process = start_child(assignment, client, logger, sandboxes)
+        stop_hearing = sandbox_child.log_refusals(process.selector, hearing, logger)
         return process.wait()
     except Exception as error:
         logger.error("The task was stopped by its supervisor", error=str(error), error_type=type(error).__name__)
@@ -112,6 +115,7 @@ def supervise(assignment: Assignment, client: Client, sandboxes: Sandboxes) -> i
     finally:
         if process is not None:
             process.child.close()
+        stop_hearing()
         file.close()
 
 

@@ -32,6 +32,7 @@ from airspace.model.home import HomeLayout
 from airspace.platform import bells
 from airspace.sandbox.client import SpawnerClient
 from airspace.sandbox.ports import Sandboxes
+from airspace.sandbox.relay.hearing import Hearing
 
 log = structlog.get_logger(logger_name=__name__)
 
@@ -127,7 +128,8 @@ def _run_task(job: Job, work: Work) -> None:
     values = _environment(bundle, job, work)
     assignment = supervision.Assignment(job.workload, job.team, job.nice, values, path, stored)
     with work.presence.hold(str(job.workload.ti.id), job.team):
-        supervision.supervise(assignment, work.client, work.sandboxes)
+        hearing = Hearing(bells.run_dir(), job.team)
+        supervision.supervise(assignment, work.client, work.sandboxes, hearing)
 
 
 def _run_callback(job: Job, work: Work) -> None:

@@ -42,7 +42,9 @@ from airspace.airflow import sandbox_child
 from airspace.airflow.stream import Frames, Meter, SpoiledError
 from airspace.airflow.team_api import NotTheTeamsError
 from airspace.model.limits import CodeLimits
+from airspace.platform import bells
 from airspace.sandbox.ports import Child
+from airspace.sandbox.relay.hearing import Hearing
 
 _UNREADABLE = "it sent something that is no message of Airflow's"
 _NAMES = (GetConnection, GetVariable, GetVariableKeys, PutVariable, DeleteVariable)
@@ -63,6 +65,7 @@ class TeamParseProcess(DagFileProcessorProcess):
     spoiled: str | None = attrs.field(default=None, init=False)
     """Why its parent would not listen any longer."""
     _stop_watching: Callable[[], None] = attrs.field(default=lambda: None, init=False)
+    _stop_hearing: Callable[[], None] = attrs.field(default=lambda: None, init=False)
     _answers: sandbox_child.Answers = attrs.field(default=None, init=False)
     _frames: Frames = attrs.field(default=None, init=False)
     _decoder: Any = attrs.field(factory=lambda: msgspec.msgpack.Decoder(_RequestFrame), init=False)
@@ -89,6 +92,8 @@ class TeamParseProcess(DagFileProcessorProcess):
             cls, launch, lambda it: it.parsing_result is not None, logger, **kwargs
         )
         process.had_callbacks = bool(callbacks)
+        hearing = Hearing(bells.run_dir(), kwargs["bundle_name"])
+        process._stop_hearing = sandbox_child.log_refusals(process.selector, hearing, logger)
         try:
             process._on_child_started(callbacks, path, bundle_path, kwargs["bundle_name"])
         except BaseException:
@@ -106,8 +111,9 @@ class TeamParseProcess(DagFileProcessorProcess):
 
     def give_up(self) -> None:
         """Whatever still runs of it is killed. Asked for again and again: the second time there is nothing to do."""
-        stop, self._stop_watching = self._stop_watching, lambda: None
-        stop()
+        for stop in (self._stop_watching, self._stop_hearing):
+            stop()
+        self._stop_watching = self._stop_hearing = lambda: None
         self.child.close()
 
     @property

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow import settings
 from airflow.configuration import conf
+from airflow.models.log import Log
 from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 
 from airspace.airflow.teams.assets import asset_conflicts
 from airspace.airflow.teams.state import Present, compare, conflicts, read_present
@@ -77,7 +80,17 @@ def _run(payload: Payload, *, apply: bool) -> dict[str, Any]:
             changes.extend(found)
             if apply:
                 TeamWriter(session, team, present).write(found)
+                _record_network(session, found)
     return {"changes": [change.as_dict() for change in changes]}
+
+
+def _record_network(session: Session, changes: Sequence[Change]) -> None:
+    """What a team may reach is in the event log, for administrators and auditors, each time that it changes."""
+    for change in changes:
+        after, before = (change.after or {}).get("network"), (change.before or {}).get("network")
+        if change.resource == "team" and after != before:
+            extra = json.dumps({"team": change.team, "before": before or [], "after": after or []})
+            session.add(Log(event="team_network", owner="airspace", owner_display_name="airspace apply", extra=extra))
 
 
 def _check(teams: Sequence[DesiredTeam], present: Present) -> None:

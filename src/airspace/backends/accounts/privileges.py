@@ -14,7 +14,7 @@ FETCHER = ("dac_override", "dac_read_search", "chown", "fowner")
 # What the spawner needs: to build sandboxes, to enter them as the team's user, to end what runs in them.
 SPAWNER = (
     "dac_override", "dac_read_search", "chown", "fowner", "kill", "setuid", "setgid", "setpcap", "sys_admin",
-    "sys_chroot", "sys_ptrace", "sys_resource", "net_admin",
+    "sys_chroot", "sys_ptrace", "sys_resource", "net_admin", "net_bind_service",
 )  # fmt: skip
 
 

@@ -48,6 +48,8 @@ class Facts:
     :param victim_address: where in its memory a copy of ``secret`` is
     :param identities: folder → device and number of the real one: a sandbox may have an empty one at its place
     :param hashes: SHA-256 of the platform's secrets, to recognise one that was found
+    :param reach: a port of the machine's loopback that the victim's list names; ``trap``: one that the attacker's
+        names, by a name that leads there
     :param handle: of the victim's private file, as ``name_to_handle_at`` gave it
     """
 
@@ -81,6 +83,9 @@ class Facts:
     outside_tcp6: int = 0
     outside_udp: int = 0
     nameserver: str = ""
+    machine_name: str = ""
+    reach: int = 0
+    trap: int = 0
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any], **changes: Any) -> Facts:

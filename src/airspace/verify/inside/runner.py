@@ -19,10 +19,16 @@ from airspace.verify.inside.facts import Facts
 
 SURFACES = (
     "files", "links", "processes", "signals", "kernel", "sockets", "network", "tokens", "database", "names", "logs",
-    "exhaustion", "ipc", "parsing", "callbacks", "tests", "triggering",
+    "exhaustion", "ipc", "parsing", "callbacks", "tests", "triggering", "relay",
 )  # fmt: skip
 SECONDS = 8.0
-LONGER = {"database.cli": 40.0, "exhaustion.log": 60.0, "exhaustion.xcom": 60.0, "exhaustion.storage": 30.0}
+LONGER = {
+    "database.cli": 40.0,
+    "exhaustion.relay": 20.0,
+    "exhaustion.log": 60.0,
+    "exhaustion.xcom": 60.0,
+    "exhaustion.storage": 30.0,
+}
 _REFUSALS = (OSError, Refused, MemoryError, ValueError)
 _LENGTH = 300
 

@@ -41,6 +41,11 @@ def wake(facts: Facts) -> str:
     return _connect(f"{facts.run}/wake.sock", socket.SOCK_DGRAM)
 
 
+@act("sockets.relay")
+def relay(facts: Facts) -> str:
+    return _connect(f"{facts.run}/relay.sock", socket.SOCK_SEQPACKET)
+
+
 @act("sockets.postgres")
 def postgres(facts: Facts) -> str:
     return _connect(f"{facts.run}/postgres/.s.PGSQL.5432")

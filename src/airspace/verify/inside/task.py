@@ -24,11 +24,13 @@ from airspace.verify.inside.facts import (
     Facts,
     team,
 )
+from airspace.verify.inside.relay import SLOW, held_up
 from airspace.verify.inside.runner import as_json, perform
 from airspace.verify.inside.sockets import VICTIM_ABSTRACT
 
 REPORT = "verify_report"
 STOP = "verify-stop"
+HELD_UP = "verify-held-up"
 _HOLD_SECONDS = 300.0
 _SCRATCH = (Path(tempfile.gettempdir(), SCRATCH_FILE), Path("/dev/shm", SCRATCH_FILE))  # noqa: S108  # where teams write
 
@@ -75,6 +77,8 @@ def _stay(acts: list[str], facts: Facts, push: Any) -> None:
         push(key=REPORT, value={"results": as_json(results), "machine": _machine(), **told})
         until = time.monotonic() + _HOLD_SECONDS
         while time.monotonic() < until and not (facts.own_storage / f"{STOP}-{facts.nonce}").exists():
+            if (took := held_up(facts.reach)) > SLOW:
+                (facts.own_storage / HELD_UP).write_text(f"{took:.1f}")
             time.sleep(0.1)
 
 

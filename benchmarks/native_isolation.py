@@ -30,7 +30,7 @@ from airspace.backends.airflow_rest import Airflow, Session
 from airspace.model.errors import AirspaceError
 from airspace.verify import outside, planting
 from airspace.verify.attempt import Attempt
-from airspace.verify.catalogue import ATTACKS, DOES_NOT_APPLY, SURFACES
+from airspace.verify.catalogue import ATTACKS, DOES_NOT_APPLY, NOT_TRIED, SURFACES, Attack
 from airspace.verify.inside.facts import ATTACKER, BAIT, CONNECTION, DAGS, PARSED, VARIABLE, VICTIM, Facts, process
 from airspace.verify.judge import BLOCKED, LOST, NOT_PROMISED, Machine, Row
 from airspace.verify.outside import Decoys
@@ -59,6 +59,13 @@ LEFT_OUT = {
     "sockets.process-manager": _NO_SUCH_PART,
     "parsing.secrets": _KEYS_ARE_SETTINGS,
 }
+# Of Airflow's own there are callbacks, triggers and tests of connections, too; their attackers are not planted here.
+_NOT_PLANTED = {
+    "callbacks": "run in a child of the Dag processor, as its user: see `parsing` for what is in reach there",
+    "triggers": "run in the triggerer, as its user: see `docs/native-leaks.md`",
+    "tests": "run in the scheduler's worker, as its user",
+}
+_NO_LISTS = "there is no list of what a team may reach: every task reaches everything"
 _COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 
 
@@ -201,7 +208,7 @@ def run(scratch: Path, surfaces: Collection[str]) -> dict[str, Any]:
             session = drive.signed_in(peer, airflow)
             peer.plant_secrets(session, secret)
             known = Facts(nonce, str(peer.root), secret, f"verify-hold-{nonce}")
-            chosen = [attack for attack in ATTACKS if attack.id not in LEFT_OUT and attack.surface in surfaces]
+            chosen = [attack for attack in ATTACKS if attack.surface in surfaces and left_out(attack) is None]
             attempt = Attempt(NativeTarget(peer), session, decoys, known, say)
             verdicts = attempt.run(chosen, ())
         rows = {row.id: row for row in verdicts.rows}
@@ -210,9 +217,7 @@ def run(scratch: Path, surfaces: Collection[str]) -> dict[str, Any]:
             "ran_as": peer.ran_as,
             "seconds": round(time.monotonic() - started, 1),
             **machine.describe(),
-            "rows": {
-                attack.id: _row(rows.get(attack.id), attack.id) for attack in ATTACKS if attack.surface in surfaces
-            },
+            "rows": {attack.id: _row(rows.get(attack.id), attack) for attack in ATTACKS if attack.surface in surfaces},
         }
     except BaseException:
         say(str(peer.failure("the attack did not end")))
@@ -221,10 +226,20 @@ def run(scratch: Path, surfaces: Collection[str]) -> dict[str, Any]:
         peer.remove()
 
 
-def _row(row: Row | None, attack: str) -> dict[str, str]:
+def left_out(attack: Attack) -> dict[str, str] | None:
+    """The row of an attack that is not tried; None of one that is."""
+    if attack.surface in _NOT_PLANTED:
+        return {"verdict": NOT_TRIED, "observed": f"they {_NOT_PLANTED[attack.surface]}", "control": ""}
+    relay = attack.surface == "relay" or attack.id.endswith(".relay")
+    reason = LEFT_OUT.get(attack.id) or (_NO_LISTS if relay else None)
+    return None if reason is None else {"verdict": DOES_NOT_APPLY, "observed": reason, "control": ""}
+
+
+def _row(row: Row | None, attack: Attack) -> dict[str, str]:
     """As it is stored: the verdict, what was seen, and what became of the control."""
-    if row is None:
-        return {"verdict": DOES_NOT_APPLY, "observed": LEFT_OUT[attack], "control": ""}
+    left = left_out(attack)
+    if left is not None or row is None:
+        return left or {"verdict": NOT_TRIED, "observed": "it has no row", "control": ""}
     words = {sysconfig.get_path("purelib"): "$PACKAGES", "$AIRSPACE_HOME": "$DEPLOYMENT"}
     observed, control = row.observed, row.control
     for found, word in words.items():
@@ -253,7 +268,9 @@ def main() -> int:
     else:
         sys.stdout.write(text)
     verdicts = [row["verdict"] for row in document["rows"].values()]
-    say(", ".join(f"{verdicts.count(each)} {each}" for each in (BLOCKED, LOST, NOT_PROMISED, DOES_NOT_APPLY)))
+    say(
+        ", ".join(f"{verdicts.count(each)} {each}" for each in (BLOCKED, LOST, NOT_PROMISED, DOES_NOT_APPLY, NOT_TRIED))
+    )
     return 0
 
 

@@ -37,6 +37,8 @@ class Promise(str, Enum):
 
 DOES_NOT_APPLY = "does_not_apply"
 """The verdict on a row that asks for something which a deployment does not have."""
+NOT_TRIED = "not_tried"
+"""The verdict on a row that was left out there for another reason."""
 
 
 @dataclass(frozen=True)
@@ -442,8 +444,14 @@ def native_reference(native: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-_SHORT = {"blocked": "blocked", "lost": "**lost**", "not_promised": "–", DOES_NOT_APPLY: "n/a"}
-_WORDS = {"blocked": "blocked", "lost": "lost", "not_promised": "not shown", DOES_NOT_APPLY: "do not apply"}
+_SHORT = {"blocked": "blocked", "lost": "**lost**", "not_promised": "–", DOES_NOT_APPLY: "n/a", NOT_TRIED: "not tried"}
+_WORDS = {
+    "blocked": "blocked",
+    "lost": "lost",
+    "not_promised": "not shown",
+    DOES_NOT_APPLY: "do not apply",
+    NOT_TRIED: "not tried",
+}
 
 
 def main(seen: str, native: str) -> None:

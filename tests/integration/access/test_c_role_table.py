@@ -122,8 +122,11 @@ def test_what_has_no_team_is_made_and_changed_by_administrators_only(as_user: Cl
         ("connections", {"connection_id": "global_x", "conn_type": "http"}),
         ("pools", {"name": "global_x", "slots": 1}),
     ):
-        for person in ("lead", "sue", "iris", "nemo"):
+        for person in ("sue", "iris", "nemo"):
             assert as_user(person).post(f"/api/v2/{kind}", json=body).status_code == 403, (person, kind)
+        made = as_user("lead").post(f"/api/v2/{kind}", json=body)
+        assert made.json()["team_name"] == "data_science", "it is one of the lead's own team"
+        assert as_user("admin").get(f"/api/v2/{kind}/global_x").status_code == 404
         assert as_user("admin").post(f"/api/v2/{kind}", json=body).status_code == 201
     moved = {"key": "data_science.threshold", "value": "1", "team_name": "data_engineering"}
     assert as_user("lead").patch("/api/v2/variables/data_science.threshold", json=moved).status_code == 403

@@ -138,7 +138,7 @@ def run_callback(workload: ExecuteCallback, errand: Errand, sandboxes: Sandboxes
     """
     supervisor._make_process_nondumpable()
     reset_secrets_masker()
-    data, lines = workload.callback.data, CallbackLog(str(workload.log_path))
+    data, lines = workload.callback.data, CallbackLog(_log_path(workload))
     first = RunCallback(
         path=str(data["path"]),
         arguments=dict(data.get("kwargs") or {}),
@@ -161,6 +161,12 @@ def run_callback(workload: ExecuteCallback, errand: Errand, sandboxes: Sandboxes
     finally:
         lines.handle.close()
         settings.engine.dispose()  # what was asked for was looked up over connections of this process's own
+
+
+def _log_path(workload: ExecuteCallback) -> str:
+    """Airflow's own, of the names of Dag and run, unless these lead elsewhere: a Dag may be called `..`."""
+    path = str(workload.log_path)
+    return f"executor_callbacks/{workload.callback.id}" if ".." in path.split("/") else path
 
 
 def test_connection(workload: TestConnection, errand: Errand, sandboxes: Sandboxes, client: Client) -> None:

@@ -155,7 +155,7 @@ class Attempt:
         return run_id
 
     def _hold(self, chosen: Collection[Attack]) -> Mapping[str, Any]:
-        apart = {attack.id for attack in chosen if attack.surface in elsewhere.SURFACES} | {_EMIT}
+        apart = {*_on(chosen, "triggers"), _EMIT}  # a trigger of its own does those
         acts = [each for each in _ids(chosen, Control.OWNER) if each not in apart]
         run_id = self._trigger(VICTIM, "hold", {"part": "hold", "acts": acts, "facts": self._facts.as_dict()})
         return self._report(VICTIM, run_id)

@@ -1,4 +1,4 @@
-"""Everything is killed at random while 200 tasks of three teams run or wait: each ends in its true state, nothing is left.
+"""Everything is killed at random while 200 tasks of three teams run or wait: each ends in its true state, none is left.
 
 The last of this folder's tests: it leaves the shared platform as it found it, but not in peace.
 """

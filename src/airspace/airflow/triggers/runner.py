@@ -254,7 +254,7 @@ class TeamTriggers(Unhurried, TriggerRunnerSupervisor):
             most=None,
             advice="hand on where large data is, instead of the data",
         )
-        self._requests, self._outbox = requests, Outbox(requests, 8 * MOST_SENT)
+        self._requests, self._outbox = requests, Outbox(requests, 4 * MOST_SENT)
         meter = RefilledMeter(self.limits.trigger_log_bytes, LOG_REFILL, "its triggers logged too much")
         sandbox_child.bound(self.selector, (stdout, stderr, logs), requests, meter, frames, self._guarded)
 

@@ -64,6 +64,9 @@ def test_a_missed_deadlines_callback_runs_in_its_dags_team(teams: Home) -> None:
     ask = "SELECT output FROM callback WHERE state='success' AND type='triggerer'"
     said = wait_for(lambda: teams.rows(ask), 20)
     assert said[0].output == "{one,x,one_all}"
+    with teams.engine.begin() as db:
+        db.execute(text("DELETE FROM deadline"))
+        db.execute(text("DELETE FROM callback"))
 
 
 def test_a_deferred_task_resumes_at_once(teams: Home, record_property: Record) -> None:

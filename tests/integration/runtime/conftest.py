@@ -12,8 +12,10 @@ import httpx
 import pytest
 
 from airspace.backends.postgres import Cluster
+from airspace.platform import bells
 from tests.conftest import PASSWORD
 from tests.integration.runtime.home import Home, home, wait_for
+from tests.integration.runtime.triggers import CALLED, OWN
 
 OVERRIDES = """
 [core]
@@ -48,6 +50,20 @@ def running(airflow_home: Home) -> Home:
         airflow_home.start(name)
     wait_for(lambda: _ready(airflow_home), 90, 0.2)
     return airflow_home
+
+
+@pytest.fixture(scope="package")
+def teams(running: Home) -> Iterator[Home]:
+    """Two teams with triggers of their own, and one triggerer."""
+    running.start("triggerer")
+    wait_for(lambda: (running.layout.run / bells.TRIGGERS).exists(), 60)
+    for team in ("one", "two", "bad1", "bad2", "bad3", "bad4", "bad5", "bad6", "bad7", "gone"):
+        running.add_team(team, slots=16, variables={"threshold": f"of-{team}"})
+        running.add_connection(team, "warehouse", f"host-of-{team}")
+        running.write_dag(team, ".airflowignore", "own_triggers.py", ring=False)
+        running.write_dag(team, "own_triggers.py", OWN + CALLED, ring=False)
+    yield running
+    running.stop("triggerer")
 
 
 def _ready(made: Home) -> bool:

@@ -38,15 +38,15 @@ assert [(each.id, each.team, each.ours) for each in watched] == [
 
 CLEAR = """
 from airflow.models.crypto import get_fernet
-from airspace.airflow.triggers.runner import _clear
+from airspace.airflow.triggers.own import clear
 def refused(text):
     try:
-        return not _clear(text)
+        return not clear(text)
     except ValueError as error:
         return str(error)
 secret = get_fernet().encrypt(b'{"a": 1}').decode()
-assert _clear(secret) == _clear('{"a": 1}') == '{"a": 1}'
-assert _clear(get_fernet().encrypt(b' {"a": 1}').decode()) == '{"a": 1}'
+assert clear(secret) == clear('{"a": 1}') == '{"a": 1}'
+assert clear(get_fernet().encrypt(b' {"a": 1}').decode()) == '{"a": 1}'
 assert refused("x") == "its arguments cannot be read"
 assert refused(get_fernet().encrypt(b'"a password"').decode()) == "its arguments are no JSON object"
 assert refused("{") != ""

@@ -30,6 +30,7 @@ from sqlalchemy.exc import OperationalError
 from airspace.airflow.guard.database import TROUBLE, Database
 from airspace.airflow.guard.facts import Facts
 from airspace.airflow.live_teams import LiveTeams
+from airspace.airflow.stream import SpoiledError
 from airspace.airflow.team_environment import team_environment
 from airspace.airflow.triggers import runner as runners
 from airspace.airflow.triggers import whose
@@ -195,12 +196,24 @@ class TeamTriggerer(TriggererJobRunner):
         if (how := runner.ended) is not None:
             self._fell(seat, runner, how)
             return
-        runner.tick()
+        self._tick(runner)
         if not runner.idle:
             seat.busy_since = now
         elif now - seat.busy_since > KEEP_IDLE:
             runner.give_up()
             seat.runner = None
+
+    def _tick(self, runner: TeamTriggers) -> None:
+        """Whatever one team's runner makes of it ends that runner alone."""
+        try:
+            runner.tick()
+        except (OperationalError, *TROUBLE):
+            raise
+        except SpoiledError as error:
+            runner.spoil(str(error))
+        except Exception:
+            self.log.exception("The triggers of team %s could not be looked after", runner.team)
+            runner.spoil("the platform could not deal with its triggers; its log says more")
 
     def _begin(self, seat: Seat) -> None:
         if not (bundle := self._bundle(seat.team)):  # perhaps it is new

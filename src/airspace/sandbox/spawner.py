@@ -507,8 +507,9 @@ class Spawner:
             found = path.stat()
             stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
             if stamp != self._stamp:
-                self._places = read_places(path.read_text(encoding="utf-8"))
-                self._stamp = stamp
+                text = path.read_text(encoding="utf-8")
+                self._stamp = stamp  # looked at every second: what is wrong with it is said once
+                self._places = read_places(text)
         except FileNotFoundError:
             self._places = {}
         except (OSError, ValueError) as error:

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import logging
 import os
-import resource
 import select
 import signal
 import socket
@@ -549,8 +548,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     layout, run = HomeLayout(home_root()), Path(os.environ["AIRSPACE_RUN"])
     owner = run.stat()
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # every sandbox's sockets are kept open
+    wires.allow_many_sockets()
     settings = Settings(
         layout=layout,
         run=run,

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import logging
 import os
-import resource
 import select
 import signal
 import socket
@@ -541,8 +540,9 @@ class Spawner:
             found = path.stat()
             stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
             if stamp != self._stamp:
-                self._places = read_places(path.read_text(encoding="utf-8"))
-                self._stamp = stamp
+                text = path.read_text(encoding="utf-8")
+                self._stamp = stamp  # looked at every second: what is wrong with it is said once
+                self._places = read_places(text)
         except FileNotFoundError:
             self._places = {}
         except (OSError, ValueError) as error:
@@ -582,8 +582,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     layout, run = HomeLayout(home_root()), Path(os.environ["AIRSPACE_RUN"])
     owner = run.stat()
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # every sandbox's sockets are kept open
+    wires.allow_many_sockets()
     settings = Settings(
         layout=layout,
         run=run,

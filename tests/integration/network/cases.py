@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import functools
-import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
-from airspace.backends import postgres
-from tests.integration.network.town import Echo, Files, Town, own_address
+import psutil
+
+from tests.integration.network.servers import Database, Echo, Files
+from tests.integration.network.town import Town, own_address
 from tests.integration.sandbox.house import until
 
 _TALK = """
@@ -148,7 +147,7 @@ def known_clients_work_unchanged(town: Town) -> None:
         subprocess.run([*git, *words], check=True, capture_output=True)
     web = Echo(functools.partial(Files, directory=str(folder)))  # type: ignore[arg-type]
     town.know({"files.test": ["127.0.0.1"], "db.test": ["127.0.0.1"]})
-    with _Database(town.root) as database:
+    with Database(town.root) as database:
         town.allow("reds", f"files.test:{web.port}", f"db.test:{database.port}", *(
             f"127.0.0.1:{port}" for port in (web.port, database.port)
         ))  # fmt: skip
@@ -221,6 +220,33 @@ print(said)
     town.start_relay()
     assert begun.end()[1] == "said x"
     assert town.log.read_text().count("reds: a sandbox after") == sandboxes
+
+
+def what_is_given_up_leaves_nothing(town: Town) -> None:
+    """Connections that are reset, half closed or left in every state: the relay keeps no descriptor of them."""
+    echo = Echo()
+    town.know({"echo.test": ["127.0.0.1"]})
+    town.allow("reds", f"echo.test:{echo.port}", f"127.0.0.1:{echo.port}")
+    said = town.python(
+        "reds",
+        f"""{_TALK}
+for number in range(240):
+    with socket.socket() as link:
+        link.settimeout(2)
+        link.connect(("198.18.0.1", {echo.port}))
+        try:
+            if number % 3 == 1: link.send(bytes(number * 1000))
+            if number % 3 == 2: link.shutdown(socket.SHUT_WR)
+        except OSError: pass
+print(talk("echo.test", {echo.port}))
+""",
+    )
+    assert said == "said x"
+    assert town.relay is not None
+    relay = psutil.Process(town.relay.pid)
+    town.client.stop("reds")
+    until(lambda: relay.num_fds() < 30)
+    assert not relay.net_connections("tcp")
 
 
 def an_ipv6_address_is_an_entry_too(town: Town) -> None:
@@ -331,53 +357,6 @@ print(sorted(took)[30], max(took))
     assert town.relay.poll() is None
 
 
-class _Database:
-    """PostgreSQL with the project's own binaries, on a port of the loopback; nobody asks for a password there."""
-
-    def __init__(self, root: Path) -> None:
-        self._data = root / "pg"
-
-    def __enter__(self) -> _Database:
-        self._data.mkdir()
-        self._data.chmod(0o700)
-        drop: list[str] = []
-        if os.getuid() == 0:
-            drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
-            os.chown(self._data, 65534, 65534)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        tools = postgres.binaries()
-        made = [
-            str(tools / "initdb"),
-            "-D",
-            str(self._data),
-            "-U",
-            "airspace",
-            "-A",
-            "trust",
-            "-N",
-            "--no-instructions",
-        ]
-        subprocess.run([*drop, *made], check=True, capture_output=True, cwd="/", env={"LC_ALL": "C"})
-        command = [str(tools / "postgres"), "-D", str(self._data), "-p", str(self.port), "-h", "127.0.0.1", "-k", ""]
-        self._log = (self._data / "log").open("wb")
-        self._server = subprocess.Popen([*drop, *command], stdout=self._log, stderr=self._log, cwd="/")
-        until(self._answers, 30)
-        return self
-
-    def _answers(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-        except OSError:
-            return False
-        return b"ready to accept" in (self._data / "log").read_bytes()
-
-    def __exit__(self, *_: object) -> None:
-        self._server.send_signal(signal.SIGINT)
-        self._server.wait(20)
-        self._log.close()
-
-
 ALL: tuple[Callable[[Town], None], ...] = (
     only_what_is_listed_is_reached,
     what_a_name_leads_to_is_looked_at,
@@ -387,6 +366,7 @@ ALL: tuple[Callable[[Town], None], ...] = (
     known_clients_work_unchanged,
     a_list_changes_live,
     a_killed_relay_comes_back,
+    what_is_given_up_leaves_nothing,
     an_ipv6_address_is_an_entry_too,
     its_own_ports_are_its_own,
     nobody_slows_another,

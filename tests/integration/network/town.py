@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.server
 import json
 import os
 import signal
 import socket
-import socketserver
 import subprocess
 import sys
-import threading
 import time
 import traceback
 from ipaddress import ip_address
@@ -22,39 +19,6 @@ from airspace.sandbox.relay import server
 from airspace.sandbox.relay.hearing import Hearing
 from airspace.sandbox.relay.rules import Address
 from tests.integration.sandbox.house import House, repository, until
-
-
-class _Echo(socketserver.StreamRequestHandler):
-    """Sends back what it gets, and when all was said, a checksum of it."""
-
-    def handle(self) -> None:
-        seen = hashlib.sha256()
-        self.server.met.append(self.client_address)  # type: ignore[attr-defined]
-        with contextlib.suppress(OSError):
-            while data := self.connection.recv(65536):
-                seen.update(data)
-                self.connection.sendall(data)
-            self.connection.sendall(b"|" + seen.hexdigest().encode())
-
-
-class Echo(socketserver.ThreadingTCPServer):
-    """On a free port of the loopback; ``met``: who came."""
-
-    daemon_threads, allow_reuse_address, request_queue_size = True, True, 512
-
-    def __init__(self, handler: type = _Echo, address: str = "127.0.0.1") -> None:
-        self.met: list[object] = []
-        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        super().__init__((address, 0), handler)
-        self.port = int(self.server_address[1])
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
-
-
-class Files(http.server.SimpleHTTPRequestHandler):
-    """Files of a folder, without a word on stderr."""
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
 
 
 class Town(House):

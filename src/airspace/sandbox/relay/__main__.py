@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import signal
 from pathlib import Path
 
+from airspace.sandbox.relay import wires
 from airspace.sandbox.relay.server import Relay
 
 
 def main() -> None:
     """The process."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    wires.allow_many_sockets()
     relay = Relay(Path(os.environ["AIRSPACE_RUN"]), frozenset({0, os.getuid()}))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: relay.stop())

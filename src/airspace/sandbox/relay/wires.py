@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import resource
 import signal
 import socket
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ NAMES, STREAMS = "names", "streams"
 _GET_USER_NAMESPACE = 0xB701
 _BATCH = 14  # descriptors in one message, below what a packet may carry
 _SECONDS = 5.0
+MOST_DESCRIPTORS = 1 << 16
 _IPV6_FREEBIND = 78
 _BACKLOG, _QUEUE, _BUFFER = 128, 64 << 10, 256 << 10
 
@@ -60,6 +62,13 @@ def lay(pid: int, plan: Plan, *, with_user: bool) -> list[Wire]:
             os.kill(child, signal.SIGKILL)  # it has nothing more to do
         os.waitpid(child, 0)
     return wires
+
+
+def allow_many_sockets() -> None:
+    """For who keeps those of all sandboxes: as many descriptors as this process may have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def close(wires: list[Wire]) -> None:

@@ -32,9 +32,10 @@ from airspace.airflow.execution.listening import Listening
 from airspace.airflow.execution.told import told
 from airspace.airflow.team_api import TeamClient
 from airspace.model.names import short_name
+from airspace.platform import bells
 from airspace.sandbox.ports import Child, Sandboxes
+from airspace.sandbox.relay.hearing import Hearing
 
-_PATIENCE = 10.0  # seconds for an answer to be read
 _GRACE = 10  # seconds beyond its own limit, until a connection test is ended from outside
 MOST_SECONDS = 300
 
@@ -84,19 +85,6 @@ class CallbackProcess(Listening, CallbackSubprocess):
         """Whether it had no more time."""
         most = self._get_callback_execution_timeout()
         return 0 < most < time.monotonic() - self.start_time
-
-    def send_msg(self, msg: Any, request_id: int, error: Any = None, **dump_opts: Any) -> None:
-        """As Airflow does, but for a process that asks and does not read."""
-        self.stdin.settimeout(_PATIENCE)
-        try:
-            super().send_msg(msg, request_id, error, **dump_opts)
-        except TimeoutError:
-            self.spoil("it asks the platform and does not read the answers")
-        except OSError:  # it is gone
-            return
-        finally:
-            with contextlib.suppress(OSError):
-                self.stdin.settimeout(None)
 
     def _upload_logs(self) -> None:
         """They stay where they are: a log store's connection is no team's."""
@@ -148,7 +136,13 @@ def run_callback(workload: ExecuteCallback, errand: Errand, sandboxes: Sandboxes
     title = f"airspace callback: {errand.team} {data.get('dag_id')} {workload.display_name}"
     try:
         with _begun(CallbackProcess, sandbox_child.CALLBACK, title, errand, sandboxes, first, lines) as process:
-            code = process.wait()
+            stop_hearing = sandbox_child.log_refusals(
+                process.selector, Hearing(bells.run_dir(), errand.team), lines.logger
+            )
+            try:
+                code = process.wait()
+            finally:
+                stop_hearing()
         if process.spoiled is not None:
             raise FailedError(f"The callback was ended: {process.spoiled}")
         if code != 0 and process.is_late:

@@ -8,6 +8,7 @@ bounded pace, and nothing here waits for it.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import math
 import signal
@@ -15,6 +16,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -34,7 +36,9 @@ from airspace.airflow.triggers.logs import TeamLog
 from airspace.airflow.triggers.own import AT_ONCE, UNREADABLE, OwnTriggers
 from airspace.airflow.triggers.pace import Pace
 from airspace.model.limits import CodeLimits
+from airspace.platform import bells
 from airspace.sandbox.ports import Child
+from airspace.sandbox.relay.hearing import Hearing
 
 MOST_SENT = 8 * 1024**2  # of workloads in one message: one with its whole Dag may be longer
 SILENCE = conf.getfloat("triggerer", "runner_health_check_threshold")  # seconds without a question
@@ -54,6 +58,7 @@ class TeamTriggers(OwnTriggers):
     spoiled: str | None = attrs.field(default=None, init=False)
     """Why it was ended."""
     _stop_watching: Callable[[], None] = attrs.field(default=lambda: None, init=False)
+    _stop_hearing: Callable[[], None] = attrs.field(default=lambda: None, init=False)
     _answers: sandbox_child.Answers = attrs.field(default=None, init=False)
     _requests: socket.socket = attrs.field(default=None, init=False)
     _resting: Any = attrs.field(default=None, init=False)
@@ -86,8 +91,15 @@ class TeamTriggers(OwnTriggers):
         except BaseException:
             log.close()
             raise
+        hearing, told = Hearing(bells.run_dir(), team), SimpleNamespace(warning=runner._tell_of_refusal)
+        runner._stop_hearing = sandbox_child.log_refusals(runner.selector, hearing, told)
         runner.send_msg(messages.StartTriggerer(), request_id=0)
         return runner
+
+    def _tell_of_refusal(self, line: str) -> None:
+        """Nobody knows which trigger it was, so their tasks' logs say it; some of them, where there are hundreds."""
+        for log in itertools.islice(self.logger_cache.values(), AT_ONCE):
+            log.say("warning", line)
 
     # --- its life ----------------------------------------------------------------------------------------------------
 
@@ -115,8 +127,9 @@ class TeamTriggers(OwnTriggers):
 
     def give_up(self) -> None:
         """Whatever still runs of it is killed, and what it said last is read no more. Harmless when repeated."""
-        stop, self._stop_watching = self._stop_watching, lambda: None
-        stop()
+        for stop in (self._stop_watching, self._stop_hearing):
+            stop()
+        self._stop_watching = self._stop_hearing = lambda: None
         self.child.close()
         for sock in (*self._open_sockets, self._requests):
             with contextlib.suppress(KeyError, ValueError):

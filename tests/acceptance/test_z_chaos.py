@@ -53,6 +53,8 @@ VICTIMS: dict[str, Callable[[str], bool]] = {
     "supervisor": lambda title: title.startswith("airspace supervisor: storm"),
     "template": lambda title: title.startswith("airspace sandboxes: template"),
     "spawner": lambda title: "airspace.sandbox.spawner" in title,
+    "Dag processor": lambda title: title.startswith("airspace dag-processor") or "airflow.run dag-processor" in title,
+    "reading": lambda title: title.startswith("airspace parse:"),  # whoever's: a new Dag processor reads everything
     "relay": lambda title: "airspace.sandbox.relay" in title,
     "scheduler": lambda title: "airspace.airflow.run scheduler" in title or title.startswith("airflow scheduler"),
     "database": lambda title: title.endswith("/postgres") or "/postgres -D" in title,
@@ -60,7 +62,7 @@ VICTIMS: dict[str, Callable[[str], bool]] = {
 }
 # Mostly those that a task is made of; of what takes seconds to come back, each once.
 PLAN = ["child", "zygote", "supervisor", "first process"] * 5 + ["runner"] * 3
-PLAN += ["triggerer", "spawner", "relay", "scheduler", "database", "template"]
+PLAN += ["triggerer", "spawner", "relay", "scheduler", "database", "template", "Dag processor"] + ["reading"] * 3
 
 
 def kill_at_random(demo: Demo, chance: random.Random) -> list[str]:

@@ -17,14 +17,17 @@ from typing import Any, NoReturn
 import airspace
 from benchmarks import (
     bench_access,
+    bench_crowd,
     bench_edits,
     bench_fair,
     bench_guard,
     bench_neighbour,
     bench_network,
+    bench_onboarding,
     bench_parse,
     bench_platform,
     bench_triggers,
+    bench_view,
     bench_wall,
     machine,
     report,
@@ -43,6 +46,9 @@ BENCHMARKS: dict[str, tuple[Callable[[Options], dict[str, Any]], int]] = {
     "fair": (bench_fair.run, 1),
     "triggers": (bench_triggers.run, 1),
     "network": (bench_network.run, 1),
+    "onboarding": (bench_onboarding.run, 2),
+    "crowd": (bench_crowd.run, 1),
+    "view": (bench_view.run, 1),
 }
 SIDES = tuple(bench_platform.SIDES)
 
@@ -76,7 +82,9 @@ def _run(name: str, arguments: argparse.Namespace, scratch: Path) -> dict[str, A
     measure, usual = BENCHMARKS[name]
     repeats = arguments.repeats or (1 if arguments.quick else usual)
     counts = arguments.teams or ((0, 4) if arguments.quick else (0, 2, 4, 10))
-    options = Options(repeats, tuple(arguments.sides), tuple(counts), scratch, quick=arguments.quick)
+    options = Options(
+        repeats, tuple(arguments.sides), tuple(counts), scratch, arguments.quick, tuple(arguments.teams or ())
+    )
     say(f"{name}: {', '.join(options.sides)}; {repeats} each; load {machine.load():.2f}")
     begun = time.monotonic()
     document = {**machine.describe(), **measure(options), "seconds": round(time.monotonic() - begun)}
@@ -96,7 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--repeats", type=int, help="timed starts (platform) or rounds (wall) of each side")
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES, help="only these; then nothing is stored")
-    parser.add_argument("--teams", nargs="+", type=int, metavar="N", help="idle teams to weigh (0 2 4 10)")
+    parser.add_argument(
+        "--teams", nargs="+", type=int, metavar="N", help="idle teams to weigh (0 2 4 10; crowd: 10 100 300)"
+    )
     parser.add_argument("--json", action="store_true", help="print the results as JSON instead of a table")
     parser.add_argument("--dry", action="store_true", help="store nothing")
     parser.add_argument("--keep", action="store_true", help="keep the folder with everybody's logs")

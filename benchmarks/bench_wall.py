@@ -20,6 +20,7 @@ from benchmarks.peers import Peer, PeerError, team_names
 
 CHAIN, PARALLEL, CROWD = f"chain{dags.TASKS}", f"parallel{dags.TASKS}", "teams1000"
 TEAMS = 10
+CROWD_TRIES = 3
 RUNS = 3  # of the chain and of the parallel tasks in a round, after one that is not counted
 _EQUAL = {"core": {"parallelism": str(airflow_cfg.PARALLELISM)}}
 # Plain Airflow sleeps a second after a scheduler loop without work; it is not compared with that handicap.
@@ -45,13 +46,16 @@ def run(options: Options) -> dict[str, Any]:
                 drive.start(peer, fresh=True)
                 peer.stop()
                 peers[name] = peer
+        failed: dict[str, list[int]] = {name: [] for name in peers}
         document["settings"] = {name: SIDES[name][1] for name in peers}
         document["ran_as"] = {name: peer.ran_as for name, peer in peers.items()}
         for number in range(options.repeats):
             for name, peer in peers.items():
-                _round(peer, {kind: whole[kind][name] for kind in whole}, {kind: waits[kind][name] for kind in whole})
+                own = [{kind: samples[kind][name] for kind in whole} for samples in (whole, waits)]
+                failed[name] += _round(peer, own[0], own[1])
                 told = {kind: whole[kind][name][-RUNS:] for kind in whole}
                 say(f"round {number + 1}/{options.repeats}: {name}: {told}")
+        document["failed_of_a_crowd"] = failed
         if "airspace" in peers:
             document["sandboxes"] = _sandboxes(peers["airspace"])
             say(f"sandboxes: {document['sandboxes']}")
@@ -60,8 +64,19 @@ def run(options: Options) -> dict[str, Any]:
     return document | {kind: _summary(whole[kind], waits[kind]) for kind in whole}
 
 
-def _round(peer: Peer, whole: dict[str, list[float]], waits: dict[str, list[float]]) -> None:
-    """Start, run everything once for nothing and then for the record, stop."""
+class FailedCrowdError(PeerError):
+    """A side did not bring all of a thousand tasks to success."""
+
+    def __init__(self, count: int, seconds: float, queued: list[float]) -> None:
+        super().__init__(f"{count} of a thousand tasks did not succeed")
+        self.count, self.seconds, self.queued = count, seconds, queued
+
+
+def _round(peer: Peer, whole: dict[str, list[float]], waits: dict[str, list[float]]) -> list[int]:
+    """Start, run everything once for nothing and then for the record, stop.
+
+    How many tasks of the crowd failed, in each try that brought not all to success.
+    """
     drive.start(peer)
     with Airflow(peer.url) as airflow:
         session = drive.signed_in(peer, airflow)
@@ -74,10 +89,31 @@ def _round(peer: Peer, whole: dict[str, list[float]], waits: dict[str, list[floa
                 waits[dag_id] += _waits(session, dag_id, run.run_id)
         for team in team_names(TEAMS):
             drive.await_dag(session, dags.crowd_id(team))
-        seconds, queued = _crowd(session)
+        seconds, queued, failed = _whole_crowd(session, forgiven=peer.name != "airspace")
         whole[CROWD].append(seconds)
         waits[CROWD] += queued
     peer.stop()
+    return failed
+
+
+def _whole_crowd(session: Session, *, forgiven: bool) -> tuple[float, list[float], list[int]]:
+    """A crowd of which every task succeeded, and how many failed in the tries before.
+
+    With both processors full for minutes, a side may fail some: then it tries again.
+
+    :param forgiven: the last try counts even so, which flatters whoever did less than was asked for
+    :raises FailedCrowdError: no try brought all to success, and that is not forgiven
+    """
+    failed: list[int] = []
+    while True:
+        try:
+            return (*_crowd(session), failed)
+        except FailedCrowdError as error:
+            failed.append(error.count)
+            if len(failed) == CROWD_TRIES:
+                if not forgiven:
+                    raise
+                return error.seconds, error.queued, failed
 
 
 def _crowd(session: Session) -> tuple[float, list[float]]:
@@ -92,12 +128,16 @@ def _crowd(session: Session) -> tuple[float, list[float]]:
         time.sleep(1.0)
         with suppress(RestError):  # a side may be too busy to answer
             found = [session.run(dag_id, run_id) for dag_id, run_id in runs.items()]
-    if any(run.state != "success" for run in found):
-        raise PeerError("some of a thousand tasks failed")
     starts = [run.start.timestamp() for run in found if run.start]
     ends = [run.end.timestamp() for run in found if run.end]
+    seconds = round(max(ends) - min(starts), 3)
     queued = [wait for dag_id, run_id in runs.items() for wait in _waits(session, dag_id, run_id)]
-    return round(max(ends) - min(starts), 3), queued
+    if any(run.state != "success" for run in found):
+        failed = sum(
+            ti.state != "success" for dag_id, run_id in runs.items() for ti in session.task_instances(dag_id, run_id)
+        )
+        raise FailedCrowdError(failed, seconds, queued)
+    return seconds, queued
 
 
 def _waits(session: Session, dag_id: str, run_id: str) -> list[float]:

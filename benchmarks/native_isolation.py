@@ -29,8 +29,9 @@ from airspace.backends import accounts
 from airspace.backends.airflow_rest import Airflow, Session
 from airspace.model.errors import AirspaceError
 from airspace.verify import outside, planting
+from airspace.verify.attack import DOES_NOT_APPLY, NOT_TRIED, Attack
 from airspace.verify.attempt import Attempt
-from airspace.verify.catalogue import ATTACKS, DOES_NOT_APPLY, NOT_TRIED, SURFACES, Attack
+from airspace.verify.catalogue import ATTACKS, SURFACES
 from airspace.verify.inside.facts import ATTACKER, BAIT, CONNECTION, DAGS, PARSED, VARIABLE, VICTIM, Facts, process
 from airspace.verify.judge import BLOCKED, LOST, NOT_PROMISED, Machine, Row
 from airspace.verify.outside import Decoys
@@ -43,11 +44,13 @@ _KEYS = (("core", "fernet_key"), ("api", "secret_key"), ("api_auth", "jwt_secret
 _OF_THE_BUNDLE = "the bundle is where the Dags come from: `files.bundle-write`"
 _KEYS_ARE_SETTINGS = "there is no file of keys: they are in airflow.cfg, `files.airflow-cfg` and `tokens.settings`"
 _NO_SUCH_PART = "there is no such process"
+_NO_PAGE = "there is no page that shows files"
 _OPERATORS = "Airflow brings none: where it is, and whose, is the operator's choice"
 # What is asked of something that native multi-team does not have. Everything else is tried.
 LEFT_OUT = {
     "files.source-write": _OF_THE_BUNDLE,
     "files.secrets": _KEYS_ARE_SETTINGS,
+    "files.remotes": "its Dags come from folders: there are no clones",
     "files.team-files": "there are no team files",
     "files.places-write": "there is no list of sandboxes",
     "files.postgres": _OPERATORS,
@@ -58,6 +61,9 @@ LEFT_OUT = {
     "sockets.wake": _NO_SUCH_PART,
     "sockets.process-manager": _NO_SUCH_PART,
     "parsing.secrets": _KEYS_ARE_SETTINGS,
+    "viewings.foreign": _NO_PAGE,
+    "viewings.link": _NO_PAGE,
+    "viewings.table": _NO_PAGE,
 }
 # Of Airflow's own there are callbacks, triggers and tests of connections, too; their attackers are not planted here.
 _NOT_PLANTED = {
@@ -66,6 +72,7 @@ _NOT_PLANTED = {
     "tests": "run in the scheduler's worker, as its user",
 }
 _NO_LISTS = "there is no list of what a team may reach: every task reaches everything"
+_NO_WAREHOUSE = "teams are given no database of their own"
 _COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 
 
@@ -232,6 +239,7 @@ def left_out(attack: Attack) -> dict[str, str] | None:
         return {"verdict": NOT_TRIED, "observed": f"they {_NOT_PLANTED[attack.surface]}", "control": ""}
     relay = attack.surface == "relay" or attack.id.endswith(".relay")
     reason = LEFT_OUT.get(attack.id) or (_NO_LISTS if relay else None)
+    reason = _NO_WAREHOUSE if attack.surface == "warehouse" else reason
     return None if reason is None else {"verdict": DOES_NOT_APPLY, "observed": reason, "control": ""}
 
 

@@ -16,6 +16,7 @@ class Options:
     :param repeats: timed starts, or rounds, of each side
     :param sides: only these
     :param team_counts: how many idle teams memory is measured with
+    :param asked_teams: numbers of teams that were named on the command line
     :param scratch: a folder for everything that is written while measuring
     """
 
@@ -24,6 +25,7 @@ class Options:
     team_counts: tuple[int, ...]
     scratch: Path
     quick: bool = False
+    asked_teams: tuple[int, ...] = ()
 
 
 def say(message: str) -> None:

@@ -34,6 +34,9 @@ def table(document: Document) -> str:
         "fair": _fair,
         "triggers": _triggers,
         "network": _network,
+        "onboarding": _onboarding,
+        "crowd": _crowd,
+        "view": _view,
     }
     body = makers[document["benchmark"]](document)
     return f"{_where(document)}\n\n{body}"
@@ -106,6 +109,14 @@ def _wall(document: Document) -> str:
             f" Memory of the whole platform: {memory[0]:,.0f} MB with no sandbox, {memory[1]:,.0f} with the first,"
             f" {memory[-1]:,.0f} with {len(memory) - 1}: {found['mb_a_further_team']} MB for each further team.",
         ]
+    for side, counts in document.get("failed_of_a_crowd", {}).items():
+        if counts:
+            listed = ", ".join(str(count) for count in counts)
+            lines += [
+                "",
+                f"Of a thousand tasks, {side} failed {listed} in tries that were repeated; a third one of a round"
+                " counts as it is, for plain Airflow alone.",
+            ]
     return "\n".join([*lines, *_running(document.get("running_tasks", {}))])
 
 
@@ -248,7 +259,70 @@ def _network(document: Document) -> str:
     return "\n".join(lines)
 
 
+def _onboarding(document: Document) -> str:
+    lines = _header(["from adding a team to the end of its first task, s", "median", "worst"])
+    rows = {"airspace": "airspace, warm", "native": "native: a row, two settings, everything restarted"}
+    for side, what in rows.items():
+        if row := document.get(side):
+            cells = [_number(row["warm_s"], " ").strip(), _number(row.get("worst_s", max(row["samples"])), " ").strip()]
+            lines.append(_row([what, *cells]))
+    if row := document.get("airspace"):
+        lines.append(_row(["airspace, the first after a start", _number(row["cold_s"], " ").strip(), "–"]))
+    if found := document.get("files"):
+        lines += ["", *_header([f"{document['many']} team files", "seconds"])]
+        for key, what in (
+            ("apply_new_s", "all new, applied"),
+            ("plan_s", "planned, nothing to change"),
+            ("one_change_s", "one of them changed, applied"),
+        ):
+            lines.append(_row([what, _number(found[key], " ").strip()]))
+    return "\n".join(lines)
+
+
+def _crowd(document: Document) -> str:
+    points = document["points"]
+    lines = _header([f"idle teams, {document['dags_a_team']} Dags each", *(f"{point['teams']:,}" for point in points)])
+    for key, what in (
+        ("apply_s", "the new ones applied, s"),
+        ("all_known_s", "until all their Dags are known, s"),
+        ("cycle_s", "all files read again, unchanged, s"),
+        ("edit_s", "a changed file, until it is stored, s"),
+        ("pss_mb", "memory of all processes, MB"),
+        ("processes", "processes"),
+        ("teams_with_a_process", "teams that have a process"),
+    ):
+        digits = 1 if key in ("edit_s", "apply_s") else 0
+        lines.append(_row([what, *(f"{point[key]:,.{digits}f}" for point in points)]))
+    for part in ("scheduler", "dag-processor", "api-server", "triggerer", "postgres", "fetcher"):
+        cells = [f"{point['by_title'].get(part, 0):,.0f}" for point in points]
+        lines.append(_row([f"{part}, MB", *cells]))
+        cells = [f"{100 * point['idle_cpu'].get(part, 0):.1f}" for point in points]
+        lines.append(_row([f"{part}, idle, % of a processor", *cells]))
+    for key, what in (("idle_loop_ms", "a loop of the scheduler decides, ms"), ("run_s", "a run of two tasks, s")):
+        lines.append(_row([f"{what}: median", *(_number(point[key]["median"], " ").strip() for point in points)]))
+    for who, lists in points[0]["lists_ms"].items():
+        for name in lists:
+            found = [point["lists_ms"][who][name] for point in points]
+            lines.append(_row([f"{who}: {name}, ms (p95)", *(f"{f['median']:,.0f} ({f['p95']:,.0f})" for f in found)]))
+    more = document["mb_an_idle_team"]
+    last = (
+        [] if more is None else [f"A further idle team: {more:.2f} MB in all processes together, and none of its own."]
+    )
+    return "\n".join([*lines, "", *last, "", "![What grows with the number of teams](images/crowd.svg)"])
+
+
 _HOLDS = {"static": "one run", "mapped": "one run, mapped", "runs": "a thousand runs"}
+
+
+def _view(document: Document) -> str:
+    teams, dags = document["teams"], document["dags"]
+    lines = _header(
+        [f"median ms; plain has {dags} Dags, airspace {teams} teams of {dags}", "plain", "airspace", "ratio"]
+    )
+    for row in document["rows"]:
+        cells = (_number(row["plain"]), _number(row["airspace"]), _number(row["ratio"], "×"))
+        lines.append(_row([row["what"], *cells]))
+    return "\n".join(lines)
 
 
 def draw_loops(document: Document) -> str:
@@ -263,6 +337,30 @@ def draw_loops(document: Document) -> str:
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
         axes.legend()
+        out = io.StringIO()
+        figure.savefig(out, format="svg", metadata={"Date": None})
+        pyplot.close(figure)
+    return out.getvalue()
+
+
+def draw_crowd(document: Document) -> str:
+    """Memory, the cycle of reading and a list, against the number of teams, as a picture (SVG)."""
+    points = document["points"]
+    teams = [point["teams"] for point in points]
+    matplotlib.use("svg")
+    with matplotlib.rc_context({"svg.hashsalt": "airspace", "svg.fonttype": "none", "font.family": "sans-serif"}):
+        figure, (memory, cycle, lists) = pyplot.subplots(1, 3, figsize=(10.8, 3.2), layout="constrained")
+        for part in ("scheduler", "dag-processor", "api-server", "triggerer", "postgres"):
+            memory.plot(teams, [point["by_title"].get(part, 0) for point in points], marker="o", label=part)
+        cycle.plot(teams, [point["cycle_s"] for point in points], marker="o", label="all files read again")
+        for who in points[0]["lists_ms"]:
+            name = next(iter(points[0]["lists_ms"][who]))
+            lists.plot(teams, [point["lists_ms"][who][name]["median"] for point in points], marker="o", label=who)
+        for axes, title in ((memory, "memory, MB"), (cycle, "reading, s"), (lists, "first page of Dags, ms")):
+            axes.set(title=title, xlabel="teams")
+            axes.set_ylim(bottom=0)
+            axes.grid(alpha=0.3)
+            axes.legend(fontsize="small")
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None})
         pyplot.close(figure)
@@ -307,9 +405,11 @@ def main() -> int:
     """Renew the page; says which results it found."""
     documents = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
     PAGE.write_text(renewed(PAGE.read_text(), documents))
+    pictures = {"fair": ("scheduler-loop.svg", draw_loops), "crowd": ("crowd.svg", draw_crowd)}
     for document in documents:
-        if document["benchmark"] == "fair":
-            (PAGE.parent / "images" / "scheduler-loop.svg").write_text(draw_loops(document))
+        if document["benchmark"] in pictures:
+            name, draw = pictures[document["benchmark"]]
+            (PAGE.parent / "images" / name).write_text(draw(document))
     print(f"{PAGE.name} shows {', '.join(d['benchmark'] for d in documents) or 'nothing'}", file=sys.stderr)
     return 0
 

@@ -3,6 +3,7 @@
 
     python3 scripts/bootstrap.py demo     what `make demo` needs
     python3 scripts/bootstrap.py test     that and what the tests need
+    python3 scripts/bootstrap.py snowflake    that and Snowflake's connector, with a server for its tests (300 MB)
 
 System packages (bubblewrap and libseccomp2 for sandboxes; a browser for the tests) are installed where root runs this
 on a machine with apt. Anybody else is told which one is missing, and the command that installs it.
@@ -26,6 +27,12 @@ VENV = ROOT / ".venv"
 BOOT = ROOT / ".boot"
 UV = "uv>=0.7,<1"
 LOCKS = {"demo": "requirements.lock", "test": "requirements-dev.lock"}
+# What some tests run against wants other versions of what Airflow needs: each in an environment of its own.
+# Purpose → folder, lock, what is lost without it.
+ASIDE = {
+    "test": (BOOT / "store", "tests/integration/sources/store-requirements.lock", "the object store"),
+    "snowflake": (BOOT / "snowflake", "tests/integration/network/snowflake-requirements.lock", "Snowflake's connector"),
+}
 
 # command or library looked for, Debian package, what does not work without it
 _WALLS = [
@@ -70,9 +77,10 @@ def usable(python: Path) -> bool:
 
 
 def environ() -> dict[str, str]:
-    """Ours, with uv told to trust what this machine trusts (a company's own certificates), where it has a store."""
+    """Ours, with uv and Node told to trust what this machine trusts (perhaps a company's), where it has a store."""
     store = Path("/etc/ssl/certs/ca-certificates.crt")
-    return dict(os.environ) | ({"UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"} if store.exists() else {})
+    trusting = {"UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1", "NODE_EXTRA_CA_CERTS": str(store)}
+    return {**trusting, **os.environ} if store.exists() else dict(os.environ)
 
 
 def run(*command: str | Path, quiet: bool = False) -> None:
@@ -175,18 +183,43 @@ def environment(purpose: str, python: str) -> None:
     stamp.write_text(wanted)
 
 
+def aside(purpose: str, python: str) -> None:
+    """What some tests run against. Who cannot have it is told, and goes on: those tests are skipped."""
+    folder, name, what = ASIDE[purpose]
+    lock = ROOT / name
+    wanted = hashlib.sha256(lock.read_bytes() + python.encode()).hexdigest()
+    stamp = folder / ".stamp"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    uv = boot_uv(python)
+    say(f"setting up {what} of the tests from {lock.name} …")
+    shutil.rmtree(folder, ignore_errors=True)
+    target = ("--python", str(folder / "bin" / "python"))
+    for command in (
+        ["venv", "--quiet", "--python", python, str(folder)],
+        ["pip", "install", "--quiet", "--require-hashes", *target, "-r", str(lock)],
+    ):
+        if subprocess.run([str(uv), *command], cwd=ROOT, env=environ(), check=False).returncode:
+            say(f"missing: {what} — without it these do not work: its tests (they are skipped)")
+            return
+    stamp.write_text(wanted)
+
+
 def main() -> None:
     if sys.version_info < (3, 10):
         fail(
             f"Python {sys.version.split()[0]} is too old (3.10 or newer is needed)",
             "sudo apt-get install -y python3 python3-venv",
         )
-    if len(sys.argv) != 2 or sys.argv[1] not in LOCKS:
-        fail(f"usage: bootstrap.py {'|'.join(LOCKS)}", "make demo, or make test")
-    purpose = sys.argv[1]
+    purpose = sys.argv[1] if len(sys.argv) == 2 else ""
+    if purpose not in {*LOCKS, *ASIDE}:
+        fail(f"usage: bootstrap.py {'|'.join({**LOCKS, **ASIDE})}", "make demo, or make test")
     python = interpreter()
-    system_packages(purpose)
-    environment(purpose, python)
+    main_one = purpose if purpose in LOCKS else "test"
+    system_packages(main_one)
+    environment(main_one, python)
+    if purpose in ASIDE:
+        aside(purpose, python)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,21 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from airspace.backends.postgres import Cluster, binaries
+
+# The same examples each time, however long one takes here: what fails is the change that is tested. To look for more:
+# pytest --hypothesis-profile=default
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 PASSWORD = secrets.token_urlsafe(16)
 
@@ -63,3 +72,17 @@ def new_database(postgres: Cluster) -> Callable[[], str]:
         return postgres.url(PASSWORD, name)
 
     return make
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """With ``--durations``: where the time goes, file by file, with what each of them had to start."""
+    if config.getoption("durations") is None:
+        return
+    spent: dict[str, float] = defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                spent[report.nodeid.partition("::")[0]] += report.duration
+    terminalreporter.section("seconds by file")
+    for file, seconds in sorted(spent.items(), key=lambda each: -each[1])[:40]:
+        terminalreporter.write_line(f"{seconds:7.1f}  {file}")

@@ -75,7 +75,7 @@ def conformance_outcome(session: Session) -> Outcome:
     deadline = time.monotonic() + 150
     while not (run := session.run("conformance", run_id)).finished:
         assert time.monotonic() < deadline, "the conformance Dag does not end"
-        time.sleep(1)
+        time.sleep(0.5)
     base = f"/dags/conformance/dagRuns/{run_id}/taskInstances"
     tasks: Outcome = {}
     for raw in session.ask("GET", f"{base}?limit=200").body["task_instances"]:
@@ -109,7 +109,7 @@ def wait_for_dags(session: Session, expected: set[str] | int, seconds: float = 1
         elif len(found) >= expected and found == last:
             return found
         last = found
-        time.sleep(2)
+        time.sleep(0.5 if isinstance(expected, set) else 2)
     raise AssertionError(f"after {seconds:.0f} s only these Dags were parsed: {sorted(last)}")
 
 
@@ -143,7 +143,7 @@ def _wait_for_runs(session: Session, dag_ids: list[str], mark: str) -> None:
     while open_runs:
         open_runs = [dag_id for dag_id in open_runs if not session.run(dag_id, mark).finished]
         assert time.monotonic() < deadline, f"still not finished after {PATIENCE:.0f} s: {open_runs}"
-        time.sleep(2 if open_runs else 0)
+        time.sleep(1 if open_runs else 0)
 
 
 def _outcome(session: Session, dag_id: str, run_id: str) -> Outcome:

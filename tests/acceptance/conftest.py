@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from airspace.backends.airflow_rest import Airflow, Session
@@ -45,6 +46,11 @@ class Demo:
         applied = self.airspace("apply", str(folder))
         assert applied.returncode == 0, applied.stderr
         return self.sign_in("ada")
+
+    def components(self) -> dict[str, tuple[int, float]]:
+        """The shared processes: name → process id and the moment it was started."""
+        parts = json.loads(self.airspace("status", "--json").stdout)["components"]
+        return {part["name"]: (part["pid"], psutil.Process(part["pid"]).create_time()) for part in parts}
 
     def password(self, name: str) -> str:
         """The password that the demo told."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -104,6 +105,28 @@ def test_somebody_without_a_role_meets_an_empty_house_not_an_error(demo: Demo, b
         assert not [dag_id for dag_id in DAGS.values() if dag_id in text]
         assert "Internal Server Error" not in text
         picture(page, "sign-in-no-team")
+
+
+def test_a_newcomer_is_told_whom_to_ask_on_every_page_and_nobody_else_is(demo: Demo, browser: Browser) -> None:
+    settings = demo.home / "platform.json"
+    before = settings.read_bytes() if settings.exists() else b"{}"
+    settings.write_text(json.dumps({**json.loads(before), "contact": "Ask Rosa, third floor, <rosa@rocket.example>."}))
+    settings.chmod(0o644)
+    try:
+        with signed_in(browser, demo, "nemo") as page:
+            expect(page.get_by_text("Ask Rosa, third floor, <rosa@rocket.example>.")).to_be_visible()
+            picture(page, "whom-to-ask")
+            for path in ("", "dags"):
+                page.goto(f"{demo.document['url'].rstrip('/')}/{path}")
+                bar = page.get_by_role("status").filter(has_text="in no team yet")
+                expect(bar).to_contain_text("Ask Rosa, third floor, <rosa@rocket.example>.", timeout=PATIENCE)
+            _no_error_shown(page)
+            picture(page, "newcomer")
+        with signed_in(browser, demo, "ada") as page:
+            page.wait_for_load_state("networkidle")
+            assert "in no team yet" not in page.locator("body").inner_text()
+    finally:
+        settings.write_bytes(before)
 
 
 def test_the_dashboard_opens_without_a_network(demo: Demo, browser: Browser) -> None:

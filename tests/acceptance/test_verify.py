@@ -39,6 +39,7 @@ def _run(home: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProc
 
 
 def _rows(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:
+    assert done.stdout, done.stderr
     return {row["id"]: row for row in json.loads(done.stdout)["attacks"]}
 
 
@@ -59,10 +60,10 @@ def test_everything_holds_and_nothing_is_left(home: Path) -> None:
 
 def _nothing_is_left(home: Path) -> None:
     for team in ("verify_attacker", "verify_victim"):
-        assert list((home / "dags" / team).iterdir()) == []
-        assert [path.name for path in (home / "storage" / team).rglob("*")] == ["published"]
-        shown = json.loads(_run(home, "team", "show", team, "--json").stdout)
-        assert (shown["members"], shown["connections"], shown["variables"], shown["assets"]) == ([], [], [], {})
+        assert not [
+            path for folder in ("dags", "bundles", "storage", "teams") for path in (home / folder).glob(f"{team}*")
+        ]
+        assert "there is no team" in _run(home, "team", "show", team, code=1).stderr
     assert not list((home / "logs" / "airflow").glob("dag_id=airspace_verify*"))
     users = json.loads(_run(home, "user", "list", "--json").stdout)["users"]
     assert sorted((user["name"], user["platform_role"], tuple(user["teams"])) for user in users) == [
@@ -86,6 +87,8 @@ def test_without_sandboxes_it_says_what_is_lost(home: Path) -> None:
     }  # fmt: skip
     assert not [name for name in lost if name.startswith("names.")], "the guard does not need walls"
     assert "LOST files.secrets" in done.stderr
+    assert json.loads(done.stdout)["left"] == []
+    _nothing_is_left(home)
 
 
 def test_it_refuses_what_cannot_be_verified(home: Path) -> None:

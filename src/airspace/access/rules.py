@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from airspace.access.table import NEEDED, Action, Kind
 from airspace.model.roles import PlatformRole, Principal, Role
 
-__all__ = ["RULES", "Action", "Decision", "Kind", "Resource", "Rule", "decide", "may_in", "role_in"]
+__all__ = ["PLATFORM_HOME", "RULES", "Action", "Decision", "Kind", "Resource", "Rule", "decide", "may_in", "role_in"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,9 @@ class Decision:
 Rule = Callable[[Principal, Action, Resource], str | None]
 """Gives the reason why this is allowed, or None: no opinion."""
 
+PLATFORM_HOME = "platform_home"
+"""The page on which every team's health is."""
+
 _EVERYBODYS_PAGES = frozenset({"docs", "import_errors", "plugins", "website"})
 
 
@@ -74,6 +77,12 @@ def support_reaches_every_team(principal: Principal, action: Action, resource: R
         return None
     allowed = _role_allows(principal, principal.support_role, action, resource.kind)
     return f"support reaches every team as {principal.support_role}" if allowed else None
+
+
+def support_opens_the_platforms_home(principal: Principal, action: Action, resource: Resource) -> str | None:
+    """The platform role ``support`` opens the platform's home, where every team's health is."""
+    page = resource.kind is Kind.PAGE and resource.id == PLATFORM_HOME and action is Action.READ
+    return "support sees how all teams are" if page and principal.platform_role is PlatformRole.SUPPORT else None
 
 
 def consumers_read_shared_assets(principal: Principal, action: Action, resource: Resource) -> str | None:
@@ -111,6 +120,7 @@ RULES: tuple[Rule, ...] = (
     auditors_read_everything,
     members_act_by_role,
     support_reaches_every_team,
+    support_opens_the_platforms_home,
     consumers_read_shared_assets,
     lists_open_where_rows_may_show,
     everyday_lists_open_for_everyone,

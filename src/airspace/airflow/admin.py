@@ -1,7 +1,7 @@
 """The admin worker: ``python -m airspace.airflow.admin COMMAND``, run as the control user beside a running platform.
 
 JSON comes on stdin and goes to stdout; everything that anyone logs or prints goes to stderr. So secrets are in no
-argument and in no environment.
+argument and in no environment. The same commands are done by the running API server: ``airspace.airflow.admin_door``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import pkgutil
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from airspace.model.errors import AirspaceError, InvalidInputError
@@ -24,6 +25,36 @@ COMMANDS: dict[str, str] = {
     "read-teams": "airspace.airflow.teams.store:read_teams",
     "plan-teams": "airspace.airflow.teams.store:plan_teams",
     "apply-teams": "airspace.airflow.teams.store:apply_teams",
+    "find-drift": "airspace.airflow.teams.drift:find_drift",
+    "preview-removal": "airspace.airflow.teams.dependents:preview",
+    "hold-team": "airspace.airflow.teams.holds:hold_team",
+    "release-team": "airspace.airflow.teams.holds:release_team",
+    "await-team": "airspace.airflow.teams.holds:await_team",
+    "halt-team": "airspace.airflow.teams.holds:halt_team",
+    "belongings": "airspace.airflow.teams.erasing:belongings_of",
+    "export-team": "airspace.airflow.teams.exporting:export_team",
+    "erase-team": "airspace.airflow.teams.erasing:erase_team",
+    "preview-transfer": "airspace.airflow.moving.facts:preview",
+    "hold-dags": "airspace.airflow.moving.rows:hold_dags",
+    "await-dags": "airspace.airflow.moving.rows:await_dags",
+    "halt-dags": "airspace.airflow.moving.rows:halt_dags",
+    "switch-dags": "airspace.airflow.moving.rows:switch_dags",
+    "settled-dags": "airspace.airflow.moving.rows:settled_dags",
+    "release-dags": "airspace.airflow.moving.rows:release_dags",
+    "preview-rename": "airspace.airflow.moving.rename_facts:preview",
+    "consumes": "airspace.airflow.moving.rename_facts:consumes",
+    "settled-team": "airspace.airflow.moving.rename_facts:settled",
+    "rename-rows": "airspace.airflow.moving.renaming:rename_rows",
+    "rename-past": "airspace.airflow.moving.renamed_past:rewrite_past",
+    "left-of": "airspace.airflow.moving.renaming:left_of",
+    "restore-hold": "airspace.airflow.moving.renaming:restore_hold",
+    "rename-warehouse": "airspace.platform.warehouse:rename",
+    "settle-warehouse": "airspace.platform.warehouse:settle",
+    "drop-warehouse": "airspace.platform.warehouse:drop",
+    "look-at-tables": "airspace.platform.tables_moving:look",
+    "take-tables": "airspace.platform.tables_moving:take",
+    "put-tables": "airspace.platform.tables_moving:put",
+    "read-secrets": "airspace.airflow.teams.backend:read_secrets",
     "add-user": "airspace.airflow.teams.users:add_user",
     "ensure-users": "airspace.airflow.teams.user_batch:ensure_users",
     "set-password": "airspace.airflow.teams.users:set_password",
@@ -41,19 +72,19 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"usage: python -m airspace.airflow.admin {'|'.join(COMMANDS)}\n")
         return 2
     gc.disable()  # a few seconds, most of them spent on imports: what becomes garbage ends with the process
-    document, code = _run(arguments[0])
+    document, code = run(arguments[0], _payload)
     with os.fdopen(answer, "w", encoding="utf-8") as stream:
         json.dump(document, stream)
         stream.write("\n")
     return code
 
 
-def _run(command: str) -> tuple[Payload, int]:
+def run(command: str, payload: Callable[[], Payload]) -> tuple[Payload, int]:
+    """The answer to one command, and the exit code that goes with it. Never raises: a refusal is an answer."""
     try:
         if not os.environ.get("AIRFLOW_HOME"):
             raise InvalidInputError("AIRFLOW_HOME is not set", fix="use the airspace command instead")
-        payload = _payload()
-        answer: Payload = pkgutil.resolve_name(COMMANDS[command])(payload)
+        answer: Payload = pkgutil.resolve_name(COMMANDS[command])(payload())
         return answer, 0
     except AirspaceError as error:
         return _refusal(error.message, error.fix), 1

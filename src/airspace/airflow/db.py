@@ -21,4 +21,4 @@ class AirspaceDBManager(BaseDBManager):
     migration_dir = str(_HERE / "migrations")
     alembic_file = str(_HERE / "alembic.ini")
     supports_table_dropping = True
-    revision_heads_map: ClassVar[dict[str, str]] = {"0.1.0": "0001"}
+    revision_heads_map: ClassVar[dict[str, str]] = {"0.1.0": "0004_task_use"}

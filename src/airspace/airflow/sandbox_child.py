@@ -13,17 +13,22 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from airflow.sdk.execution_time.comms import _ResponseFrame
+import msgspec
+from airflow.sdk.execution_time.comms import _RequestFrame, _ResponseFrame
 from airflow.sdk.execution_time.supervisor import ProcessTracker
+from pydantic import TypeAdapter
 
-from airspace.airflow.stream import Frames, Meter, Outbox
+from airspace.airflow.stream import Frames, Meter, Outbox, SpoiledError
 from airspace.sandbox.errors import NotBegunError
 from airspace.sandbox.ports import Child
 from airspace.sandbox.relay.hearing import Hearing
 
 P = TypeVar("P")
 TASK, PARSE, TRIGGER, CALLBACK, CONNECTION_TEST = "task", "parse", "trigger", "callback", "connection test"
+VIEWING = "viewing"
 """The kinds of work that the template knows."""
+UNREADABLE = "it sent something that is no message of Airflow's"
+_decoder: Any = msgspec.msgpack.Decoder(_RequestFrame)
 _ATTEMPTS, _SO_PASSRIGHTS = 3, 83
 _Ended = enum.IntEnum("_Ended", {number.name: -number for number in signal.Signals})  # type: ignore[misc]
 
@@ -218,6 +223,39 @@ def bound(
     selector.modify(requests, selectors.EVENT_READ, (guarded(frames.read), close))
 
 
+def ending_alone(read: Callable[[Any], bool], spoil: Callable[[str], None]) -> Callable[[Any], bool]:
+    """Around a reader in a loop that serves all teams: whatever one's process makes it do ends that process alone.
+
+    :param spoil: ends it, with the reason
+    """
+
+    def reading(sock: Any) -> bool:
+        try:
+            return read(sock)
+        except ConnectionError:
+            return False
+        except SpoiledError as error:
+            spoil(str(error))
+        except Exception as error:  # noqa: BLE001 - the door to a stranger: no answer of ours may depend on what it sends
+            spoil(f"{UNREADABLE} ({type(error).__name__})")
+        return False
+
+    return reading
+
+
+def read_message(frame: bytes, adapter: TypeAdapter[Any]) -> tuple[int, Any]:
+    """The number of a request, and what it asks.
+
+    :param adapter: for the messages that its supervisor knows
+    :raises SpoiledError: it is none of them; what was sent is not shown anywhere
+    """
+    try:
+        request = _decoder.decode(frame)
+        return request.id, adapter.validate_python(request.body)
+    except Exception as error:  # noqa: BLE001 - msgspec's, pydantic's, too deep a recursion
+        raise SpoiledError(f"{UNREADABLE} ({type(error).__name__})") from None
+
+
 def bound_lines(
     selector: selectors.BaseSelector,
     printed: Sequence[Any],
@@ -235,7 +273,7 @@ def _metered(read: Callable[[Any], bool], meter: Meter, records: bool, sock: soc
     return read(meter.on(sock, records=records))
 
 
-def _stream() -> tuple[socket.socket, socket.socket]:
+def stream() -> tuple[socket.socket, socket.socket]:
     """Our end and the child's. No descriptor may come up: closing a stranger's takes as long as the stranger likes."""
     ours, theirs = socket.socketpair()
     with suppress(OSError):  # known to Linux 6.16; the seccomp filter refuses the worst of it everywhere
@@ -249,7 +287,7 @@ def begin(launch: Callable[[Sequence[int]], Child]) -> tuple[Child, Sequence[soc
     :param launch: gets descriptors for requests, stdout, stderr and logs
     """
     for _ in range(_ATTEMPTS):
-        ours, theirs = zip(*(_stream() for _ in range(4)), strict=True)
+        ours, theirs = zip(*(stream() for _ in range(4)), strict=True)
         try:
             return launch([end.fileno() for end in theirs]), ours
         except BaseException as error:

@@ -10,6 +10,8 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 from typing import NoReturn
 
 from airflow.dag_processing.processor import _parse_file_entrypoint
@@ -19,15 +21,33 @@ from airflow.sdk.listener import get_listener_manager
 from setproctitle import setproctitle
 
 from airspace.airflow import callback_child, nest, trigger_runner
-from airspace.airflow.sandbox_child import CALLBACK, CONNECTION_TEST, PARSE, TASK, TRIGGER
+from airspace.airflow.sandbox_child import CALLBACK, CONNECTION_TEST, PARSE, TASK, TRIGGER, VIEWING
+from airspace.backends import team_warehouse
 from airspace.sandbox import template
 from airspace.sandbox.zygote import Work
+from airspace.storage.viewing import reader
+
+# What Airflow imports only when it gets there, in the process of a task or in one that reads a file. One that is no
+# longer there is no matter. Airflow's own Dag processor imports before its fork whatever of Airflow a file names.
+_LATE = (
+    "airflow.dag_processing.bundles.local",
+    "airflow.models.serialized_dag",
+    "airflow.providers.standard.operators.trigger_dagrun",
+    "airflow.providers.standard.sensors.external_task",
+    "airflow.sdk._shared.logging.factory",
+    "airflow.sdk._shared.logging.remote",
+    "airflow.sdk.definitions.asset.metadata",
+    "airflow.sdk.definitions.decorators",
+    "anyio._backends._asyncio",
+    "encodings.idna",
+    "jinja2.ext",
+)
 
 
 def run_task(work: Work) -> NoReturn:
     """Be a task's process."""
     get_listener_manager().add_listener(_Title(work.title))
-    _main(work, task_runner.main)
+    _main(work, task_runner.main, work.over)
 
 
 def read_file(work: Work) -> NoReturn:
@@ -50,14 +70,27 @@ def run_triggers(work: Work) -> NoReturn:
     _main(work, trigger_runner.main)
 
 
-def _main(work: Work, target: Callable[[], None]) -> NoReturn:
+def view(work: Work) -> NoReturn:
+    """Be the process that looks at the team's files and tables for somebody; it needs nothing of Airflow's."""
+    setproctitle(work.title)
+    reader.main(work.streams[0], {reader.TABLE: team_warehouse.table, reader.TABLES: team_warehouse.tables})
+
+
+def _main(work: Work, target: Callable[[], None], over: Callable[[], None] = lambda: None) -> NoReturn:
     """As Airflow's supervisor would have it after its fork."""
+
+    def whole() -> None:
+        try:
+            target()
+        finally:
+            over()
+
     setproctitle(work.title)
     # Bytecode is recognised by its source's time, and the fetcher keeps the times that a team's files came with.
     sys.dont_write_bytecode = True
     requests, stdout, stderr, logs = work.streams
     supervisor._fork_main(
-        socket.socket(fileno=requests), socket.socket(fileno=stdout), socket.socket(fileno=stderr), logs, target
+        socket.socket(fileno=requests), socket.socket(fileno=stdout), socket.socket(fileno=stderr), logs, whole
     )
     raise AssertionError  # Airflow's function ends the process
 
@@ -75,9 +108,9 @@ class _Title:
 
 def warm() -> None:
     """Import now what every task, and every runner of triggers, would otherwise import after the fork."""
-    import anyio._backends._asyncio  # noqa: F401  # what its loops run on
-    import jinja2.ext  # noqa: F401
-
+    for name in _LATE:
+        with suppress(ImportError):
+            import_module(name)
     get_listener_manager()
 
 
@@ -95,6 +128,7 @@ def main() -> None:
         TRIGGER: run_triggers,
         CALLBACK: run_callback,
         CONNECTION_TEST: test_connection,
+        VIEWING: view,
     }
     template.serve(link, runners, nest.read)
 

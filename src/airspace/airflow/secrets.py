@@ -10,7 +10,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from airflow.models import Connection
 from airflow.secrets.metastore import MetastoreBackend
+
+from airspace.airflow.warehouse import warehouse_of
+from airspace.model.warehouse import CONNECTION
 
 
 class TeamSecretsBackend(MetastoreBackend):
@@ -24,7 +28,13 @@ class TeamSecretsBackend(MetastoreBackend):
         if connection is not None and connection.team_name == team_name:
             connection.conn_id = conn_id
             return connection
-        return None
+        return self._warehouse(team_name) if conn_id == CONNECTION and team_name else None
+
+    def _warehouse(self, team: str) -> Any:
+        """The team's own place in the platform's warehouse, unless a member has made a connection called so."""
+        own = super().get_connection(CONNECTION, team_name=team)
+        found = warehouse_of(team) if own is None or own.team_name != team else None
+        return None if found is None else Connection(conn_id=CONNECTION, **found)
 
     def get_variable(self, key: str, team_name: str | None = None) -> str | None:
         """The team's variable of that short name."""

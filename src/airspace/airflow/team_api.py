@@ -23,6 +23,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import Text, cast, func, select
 
 from airspace.access.tasks import name_to_write, own_name
+from airspace.airflow.warehouse import is_given
 
 MOST_VALUE = 1024**2
 """Characters of a variable that is written from here: whoever answers does it for all teams."""
@@ -118,7 +119,8 @@ class _Connections:
 
     def get(self, conn_id: str) -> ConnectionResponse | ErrorResponse:
         missing = ErrorResponse(error=ErrorType.CONNECTION_NOT_FOUND, detail={"conn_id": conn_id})
-        if not _is_own(Connection.conn_id, Connection.team_name, conn_id, self._team):
+        own = _is_own(Connection.conn_id, Connection.team_name, conn_id, self._team)
+        if not own and not is_given(self._team, conn_id):
             return missing
         try:
             found = Connection.get_connection_from_secrets(conn_id, team_name=self._team)

@@ -24,7 +24,7 @@ def warm_execution_api() -> None:
     from airflow.sdk.api.client import Client, ServerResponseError
 
     begun = datetime.now(tz=timezone.utc)
-    if not _listening(conf.get("api", "host"), conf.getint("api", "port")):
+    if not listening(conf.get("api", "host"), conf.getint("api", "port")):
         return
     _let_others_start(begun)
     nobody = uuid.uuid4()
@@ -44,7 +44,8 @@ def warm_execution_api() -> None:
             log.warning("The Execution API could not be warmed", exc_info=True)
 
 
-def _listening(host: str, port: int) -> bool:
+def listening(host: str, port: int) -> bool:
+    """Wait until this process serves; False when it does not come to that."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from airspace import __version__
-from airspace.cli import demo, platform, teams, users, verify
+from airspace.cli import authoring, dags, demo, importing, platform, teams, users, verify, watch
 from airspace.cli.output import errors_to_exit_code
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     help="One unmodified Apache Airflow for many teams.",
     epilog="Examples: [bold]airspace up[/] · [bold]airspace demo[/] · [bold]airspace status --json[/]",
 )
-for module in (platform, teams, users, demo, verify):
+for module in (platform, teams, dags, authoring, users, importing, watch, demo, verify):
     module.register(app)
 
 

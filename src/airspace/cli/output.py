@@ -17,9 +17,9 @@ err = Console(stderr=True, highlight=False)
 out = Console(highlight=False)
 
 
-def emit_json(document: dict[str, Any]) -> None:
-    """Print one JSON document on stdout and nothing else."""
-    sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+def emit_json(document: dict[str, Any], indent: int | None = 2) -> None:
+    """Print one JSON document on stdout and nothing else; on one line with ``indent`` None."""
+    sys.stdout.write(json.dumps(document, indent=indent, default=str) + "\n")
     sys.stdout.flush()
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from airspace.cli.output import emit_json, err, out, say
 from airspace.platform.health import Status
@@ -16,6 +17,7 @@ from airspace.platform.home import NONE, SANDBOX
 from airspace.platform.progress import Event, Progress
 from airspace.platform.service import Platform
 from airspace.platform.wiring import open_platform
+from airspace.teams import markers, moves, renames
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
@@ -84,6 +86,12 @@ def up(
     err.print(f"  [yellow]{platform.isolation}[/]", soft_wrap=True)
     sign_in = f"{result.url}/auth/login (the first user: airspace user add NAME --platform-role admin)"
     err.print(f"  sign in at {sign_in}", soft_wrap=True)
+    for team in sorted(markers.begun(platform.layout)):
+        err.print(f"  [yellow]half removed: team {team}; go on with: airspace team remove {team}[/]", soft_wrap=True)
+    for each in moves.begun(platform.layout):
+        err.print(f"  [yellow]half moved to team {each.target}; go on with: {each.command}[/]", soft_wrap=True)
+    for rename in renames.begun(platform.layout):
+        err.print(f"  [yellow]half renamed: team {rename.team}; go on with: {rename.command}[/]", soft_wrap=True)
     if as_json:
         emit_json({**_document(platform.status()), "seconds": seconds})
 
@@ -177,5 +185,14 @@ def _show(platform: Platform, found: Status) -> None:
             colour = _COLOURS.get(team.state, "bold red")
             table.add_row(team.name, f"[{colour}]{team.state}[/]", str(team.processes), f"{team.rss_mb:,.0f}")
         out.print(table)
+    for each in found.misplaced[:10]:
+        err.print(Text(f"{platform.layout.dags}/{each.path}: {each.reason}", style="yellow"), soft_wrap=True)
+    if len(found.misplaced) > 10:
+        say(f"and {len(found.misplaced) - 10} more there: airspace status --json")
+    for source in found.sources:
+        if source.problem:
+            line = f"{source.team}: its Dags cannot be fetched: {source.problem}"
+            out.print(line, style="yellow", markup=False, soft_wrap=True)
+            out.print(f"      fix: {source.fix}", markup=False, style="bold", soft_wrap=True)
     if not found.ready:
         say("what is wrong, and what to do: airspace doctor")

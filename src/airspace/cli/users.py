@@ -17,8 +17,8 @@ from airspace.cli.output import emit_json, err, out
 from airspace.model.errors import InvalidInputError
 from airspace.model.roles import PlatformRole, Role
 from airspace.platform.wiring import open_platform
+from airspace.teams.ports import WORKER
 
-WORKER = "airspace.airflow.admin"
 PIPE_SECONDS = 2.0
 MAX_PASSWORD = 4096
 

@@ -51,9 +51,8 @@ def isolation(
     Each attack has a control: the same function, where it is allowed, has to succeed. A row is blocked only when it
     did; not promised says why nothing is promised on this machine. Exits 0 only if no row is lost.
 
-    Afterwards their Dags, runs, files, connections and variables are removed. What stays, because nothing removes it
-    yet: the two teams verify_attacker and verify_victim, empty and without members, their Unix users, the asset names,
-    and the user verify_runner, without rights and with a password that nobody knows. Running it again uses them again.
+    Afterwards both teams are removed, as [bold]airspace team remove[/] does. What stays are the users verify_runner and
+    verify_outsider, members of nothing, with passwords that nobody knows.
     """
     from airspace.verify.report import document, show
     from airspace.verify.service import Options, verify

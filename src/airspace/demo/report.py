@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +15,7 @@ from airspace.backends.airflow_rest import Run
 from airspace.demo.artifacts import Artifact
 from airspace.demo.claim import Claim, Observation
 from airspace.demo.people import Person
+from airspace.demo.story import DA, DASHBOARD_ASSET
 
 View = Mapping[str, Any]
 
@@ -72,6 +74,7 @@ class Report:
         self._show_claims(console)
         if self.dashboard:
             console.print(f"Dashboard   {self.dashboard.as_uri()}", soft_wrap=True)
+            console.print(f"  for DA    {self.url.rstrip('/')}{page_of(self.dashboard)}", soft_wrap=True)
         if self.storage:
             console.print(f"Files       {self.storage}/TEAM/published/ARTIFACT", soft_wrap=True)
         console.print(f"Airflow     {self.url}", soft_wrap=True)
@@ -168,3 +171,9 @@ def _user(person: Person, view: View) -> dict[str, Any]:
         "roles": {team: role.value for team, role in person.teams.items()},
         "sees": dict(view),
     }
+
+
+def page_of(dashboard: Path) -> str:
+    """Where its team's members open it in the UI, below the platform's address."""
+    at = f"published/{DA}/{DASHBOARD_ASSET}/{dashboard.parent.name}/{dashboard.name}"
+    return f"/t/{DA}/plugin/artifacts?{urlencode({'team': DA, 'at': at}, safe='/')}"

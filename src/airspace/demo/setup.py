@@ -15,7 +15,8 @@ from airspace.model.roles import Role
 from airspace.model.team import Team
 from airspace.platform.service import Platform
 from airspace.teams.files import read_files
-from airspace.teams.service import WORKER, apply, load
+from airspace.teams.ports import WORKER
+from airspace.teams.service import apply, load, read
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,12 @@ def prepare(platform: Platform) -> Rocket:
 def _other_teams(platform: Platform, rocket: Collection[str]) -> list[Team]:
     """Teams that were applied beside Rocket: its people may be members there too."""
     kept, _ = read_files(platform.layout.teams)
-    return [file.team for file in kept if file.team.name not in rocket]
+    others = [file.team for file in kept if file.team.name not in rocket]
+    if any(user.startswith("@") for team in others for user in team.members):
+        # A group is known by the file beside the original only; the platform knows who is in it.
+        real = {team["name"]: {item["user"]: Role(item["role"]) for item in team["members"]} for team in read(platform)}
+        others = [team.model_copy(update={"members": real.get(team.name, {})}) for team in others]
+    return others
 
 
 def ensure_users(platform: Platform, people: Mapping[str, Person]) -> None:

@@ -14,6 +14,11 @@ from airspace.model.names import did_you_mean
 
 SECTION = "airspace"
 REQUIRE_PREFIX = "require_prefix"
+# Told apart from numbers here, and judged by airspace.model.source_settings.
+OTHERS = frozenset(
+    {"source_hosts", "source_folders", "source_ca", "age_key_file"}
+    | {"secrets_backend", "secrets_backend_kwargs", "secrets_backend_name"}
+)
 _BOOLEAN = {"true", "t", "1", "false", "f", "0"}  # as Airflow reads them
 
 
@@ -99,11 +104,13 @@ def problems(given: Mapping[str, str]) -> dict[str, str]:
     limits = {limit.name for limit in dataclasses.fields(CodeLimits)}
     found = {}
     for key, value in given.items():
+        if key in OTHERS:
+            continue
         if key == REQUIRE_PREFIX:
             if value.strip().lower() not in _BOOLEAN:
                 found[key] = f"[{SECTION}] {key} = {value}: write true or false"
         elif key not in limits:
-            near = did_you_mean(key, [*limits, REQUIRE_PREFIX])
+            near = did_you_mean(key, [*limits, *OTHERS, REQUIRE_PREFIX])
             found[key] = f"[{SECTION}] {key} is no setting" + (f": did you mean {near}?" if near else "")
         elif not value.strip().isdecimal() or int(value) < 1:
             found[key] = f"[{SECTION}] {key} = {value}: write a whole number, 1 or more"

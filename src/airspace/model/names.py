@@ -11,9 +11,12 @@ TEAM_RULE = "lower-case words joined by single underscores, starting with a lett
 SHORT_RULE = "letters, digits, '_', '-' and '.', starting with a letter, a digit or '_', up to 150 characters"
 USER_RULE = "letters, digits and '._@+-', starting with a letter or a digit, up to 64 characters"
 
+GROUP_RULE = "'@' and lower-case letters, digits, '_' and '-', starting with a letter, up to 64 characters"
+
 _TEAM = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 _SHORT = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,149})")
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+_GROUP = re.compile(r"@[a-z][a-z0-9_-]{0,62}")
 
 # Names that already mean something to Airflow, to this platform or to an operating system that runs it.
 RESERVED_TEAMS = frozenset(
@@ -36,6 +39,11 @@ def is_user_name(name: str) -> bool:
     return _USER.fullmatch(name) is not None
 
 
+def is_group_name(name: str) -> bool:
+    """Whether this is a group of users, as a team file names it."""
+    return _GROUP.fullmatch(name) is not None
+
+
 def suggest_team_name(name: str) -> str | None:
     """A valid team name near the given one, when there is an obvious one."""
     words = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()).strip("_")
@@ -55,6 +63,19 @@ def case_collisions(names: Iterable[str]) -> list[tuple[str, ...]]:
     for name in names:
         groups[name.casefold()].append(name)
     return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def skeletons(name: str) -> frozenset[str]:
+    """What a team's name looks like at a glance: two that have one of these in common can be taken for each other.
+
+    Digits stand for the letters that they resemble, ``rn`` for ``m`` and ``vv`` for ``w``; ``i`` and ``l`` count as the
+    same in longer words only, so that ``team_i`` and ``team_l`` may both be there.
+    """
+    plain = name.replace("0", "o").replace("5", "s").replace("rn", "m").replace("vv", "w")
+    return frozenset(
+        "_".join(word.replace("i", "l") if len(word) >= 5 else word for word in plain.replace("1", one).split("_"))
+        for one in "li"
+    )
 
 
 def qualified(team: str, name: str) -> str:

@@ -9,8 +9,6 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     PlainSerializer,
     PlainValidator,
@@ -20,31 +18,24 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from airspace.model import names
+from airspace.model.dag_source import DagSource
+from airspace.model.parts import Part as _Part
+from airspace.model.parts import refuse as _refuse
 from airspace.model.roles import Role
 from airspace.model.secret import REFERENCE_SCHEMA, Secret, SecretRef, is_reference, parse_reference
 from airspace.model.sizes import parse_size
 
 DEFAULT_SLOTS = 16
+MOST_SLOTS = 100_000
 OPEN = "open"
 MOST_ENDPOINTS = 256
 _ENTRY = r"^(open|.+:\d{1,5})$"
+_TABLE = r"^[a-z_][a-z0-9_]{0,62}$"
 # The sandboxes' own: airspace.sandbox.relay.plan.
 _SET_ASIDE = ipaddress.ip_network("198.18.0.0/15")
 _HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
-
-
-class _Part(BaseModel):
-    """A mapping in the file: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-def _refuse(rule: str, message: str, fix: str) -> PydanticCustomError:
-    # Braces are the template's placeholders to pydantic: a name may hold none, a fix may.
-    return PydanticCustomError(rule, message.replace("{", "(").replace("}", ")"), {"fix": fix})
 
 
 def _team_name(value: str) -> str:
@@ -66,10 +57,23 @@ def _short_name(value: str) -> str:
     return value
 
 
+def _table_name(value: str) -> str:
+    if re.fullmatch(_TABLE, value) is None:
+        how = "lower-case letters, digits and underscores, up to 63, without the schema"
+        raise _refuse("bad-name", "this is no name of a table", f"a table is written as PostgreSQL keeps it: {how}")
+    return value
+
+
 def _user_name(value: str) -> str:
     if not names.is_user_name(value):
         raise _refuse("bad-name", "this is no user name", f"a user name is {names.USER_RULE}")
     return value
+
+
+def _member_name(value: str) -> str:
+    if value.startswith("@") and not names.is_group_name(value):
+        raise _refuse("bad-name", "this is no name of a group", f"a group is {names.GROUP_RULE}")
+    return value if value.startswith("@") else _user_name(value)
 
 
 def _role(value: object) -> Role:
@@ -102,12 +106,6 @@ def _title(value: str) -> str:
 def _text(value: str) -> str:
     if "\0" in value or len(value) > 5000:
         raise _refuse("bad-text", "too long, or holds a NUL character", "shorten it to 5000 characters")
-    return value
-
-
-def _folder(value: str) -> str:
-    if not value.strip() or "\0" in value:
-        raise _refuse("bad-folder", "a folder has a name", "write a path relative to this file")
     return value
 
 
@@ -203,6 +201,8 @@ TeamName = Annotated[
 ]
 ShortName = Annotated[StrictStr, AfterValidator(_short_name)]
 UserName = Annotated[StrictStr, AfterValidator(_user_name)]
+MemberName = Annotated[StrictStr, AfterValidator(_member_name)]
+"""A user, or ``@group`` as long as the file is not completed by ``platform.yaml``."""
 RoleName = Annotated[
     Role, PlainValidator(_role), PlainSerializer(str), WithJsonSchema({"enum": [role.value for role in Role]})
 ]
@@ -211,6 +211,7 @@ Size = Annotated[
     PlainValidator(_size),
     WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[KMGT]?(i?B)?$"}]}),
 ]
+TableName = Annotated[StrictStr, AfterValidator(_table_name), WithJsonSchema({"type": "string", "pattern": _TABLE})]
 JsonOrSecret = Annotated[
     Any, PlainValidator(_json_or_secret), PlainSerializer(_dump), WithJsonSchema({"description": "any JSON value"})
 ]
@@ -228,15 +229,6 @@ Network = Annotated[
         }
     ),
 ]
-
-
-class DagSource(_Part):
-    """Where the team's Dags come from."""
-
-    folder: Annotated[StrictStr, AfterValidator(_folder)] | None = Field(
-        default=None,
-        description="relative to this file, inside the applied folder; by default a folder that the platform makes",
-    )
 
 
 class Connection(_Part):
@@ -277,6 +269,19 @@ class AssetGrant(_Part):
     """Who, besides the owner, may consume an asset."""
 
     consumers: tuple[TeamName, ...] = Field(default=(), description="names of teams")
+    tables: tuple[TableName, ...] = Field(
+        default=(), max_length=100, description="tables of the warehouse that they may read"
+    )
+
+
+class Warehouse(_Part):
+    """How much of the warehouse the team may have; None leaves it to the platform."""
+
+    size: Size | None = Field(default=None, description="of its tables together: 512M, 4G; bytes after validation")
+    seconds: Annotated[StrictInt, Field(ge=1, le=86_400)] | None = Field(
+        default=None, description="that one statement may take"
+    )
+    connections: Annotated[StrictInt, Field(ge=1, le=16)] | None = Field(default=None, description="at once")
 
 
 class Team(_Part):
@@ -286,21 +291,24 @@ class Team(_Part):
     title: Annotated[StrictStr, AfterValidator(_title)] | None = Field(
         default=None, description="by default made of the name"
     )
-    members: dict[UserName, RoleName] = Field(default_factory=dict, description="user → viewer|operator|author|lead")
+    members: dict[MemberName, RoleName] = Field(
+        default_factory=dict, description="user → viewer|operator|author|lead; @group for a group of platform.yaml"
+    )
     dags: DagSource = Field(default_factory=DagSource)
     connections: dict[ShortName, Connection] = Field(default_factory=dict)
     variables: dict[ShortName, JsonOrSecret] = Field(
         default_factory=dict, description="text is stored as it is, anything else as JSON; or a secret reference"
     )
-    pools: dict[ShortName, Annotated[StrictInt, Field(ge=0, le=100_000)]] = Field(
+    pools: dict[ShortName, Annotated[StrictInt, Field(ge=0, le=MOST_SLOTS)]] = Field(
         default_factory=dict, description="pool → slots"
     )
-    slots: Annotated[StrictInt, Field(ge=1, le=100_000)] = Field(
+    slots: Annotated[StrictInt, Field(ge=1, le=MOST_SLOTS)] = Field(
         default=DEFAULT_SLOTS, description="tasks of this team running at once"
     )
     limits: Limits = Field(default_factory=Limits)
     network: Network = Field(default=(), description="host:port that the team's code may reach; and open")
     assets: dict[ShortName, AssetGrant] = Field(default_factory=dict, description="what others may consume")
+    warehouse: Warehouse = Field(default_factory=Warehouse)
 
     @property
     def reachable(self) -> tuple[str, ...]:
@@ -351,6 +359,7 @@ class Team(_Part):
             places += [((*at, key), getattr(connection, key)) for key in ("login", "password", "uri")]
             places += [((*at, "extra", key), value) for key, value in connection.extra.items()]
         places += [(("variables", name), value) for name, value in self.variables.items()]
+        places += [(("dags", *path), value) for path, value in self.dags.secret_places()]
         return places
 
 

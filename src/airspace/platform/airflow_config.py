@@ -13,8 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from airspace.model import source_settings
 from airspace.model.errors import InvalidInputError
 from airspace.model.limits import SECTION, CodeLimits, problems
+from airspace.platform import public_url
 
 OVERRIDES = "airflow.overrides.cfg"
 Sections = Mapping[str, Mapping[str, str]]
@@ -43,6 +45,11 @@ class Settings:
 def base_url(port: int) -> str:
     """Where the API server of that port is."""
     return f"http://127.0.0.1:{port}"
+
+
+def local_url(port: int, home: Path) -> str:
+    """Where its pages are on this machine: below the path that the address for people has."""
+    return base_url(port) + public_url.path_in(home / OVERRIDES)
 
 
 def fixed(settings: Settings) -> dict[str, dict[str, str]]:
@@ -226,9 +233,12 @@ def read_overrides(path: Path, platform: Sections) -> dict[str, dict[str, str]]:
         raise InvalidInputError(
             f"{path} changes what the platform depends on:\n  " + "\n  ".join(refused), fix="remove these settings"
         )
-    wrong = [
-        f"line {_line(text, SECTION, key)}: {problem}" for key, problem in problems(found.get(SECTION, {})).items()
-    ]
+    own = found.get(SECTION, {})
+    mistakes = problems(own) | source_settings.problems(own)
+    wrong = [f"line {_line(text, SECTION, key)}: {problem}" for key, problem in mistakes.items()]
+    address = found.get("api", {}).get("base_url")
+    if address is not None and (problem := public_url.problem(address)):
+        wrong.append(f"line {_line(text, 'api', 'base_url')}: [api] base_url: {problem}")
     if wrong:
         raise InvalidInputError(f"{path} has mistakes:\n  " + "\n  ".join(wrong), fix=f"edit {path}")
     # Airflow writes a percent sign in its settings as two; ours are escaped once, when written.

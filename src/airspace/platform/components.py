@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from airspace.backends import accounts
 from airspace.backends.processes import Program
 from airspace.model.limits import CodeLimits
+from airspace.teams.ports import WORKER
 
 PYTHON = sys.executable
 POSTGRES = "postgres"
@@ -41,6 +42,7 @@ def _airflow(name: str, health: str, *, stop_seconds: int = 15) -> Component:
 
 COMPONENTS: tuple[Component, ...] = (
     Component("fetcher", (PYTHON, "-m", "airspace.platform.fetcher"), control=False),
+    Component("puller", (PYTHON, "-m", "airspace.platform.puller")),
     # It has nothing to lose: what takes it seconds after the last answer is Python's own tidying up.
     _airflow("api-server", "api", stop_seconds=5),
     _airflow("scheduler", "scheduler"),
@@ -61,6 +63,11 @@ def relay() -> Component:
     return Component("relay", (PYTHON, "-m", "airspace.sandbox.relay"))
 
 
+def keeper() -> Component:
+    """What watches the teams' own database."""
+    return Component("keeper", (PYTHON, "-m", "airspace.platform.keeper"))
+
+
 @dataclass(frozen=True)
 class Blueprint:
     """What makes a platform, as data: tests put small programs in the place of Airflow's.
@@ -72,7 +79,7 @@ class Blueprint:
 
     parts: tuple[Component, ...]
     sandboxes: bool = True
-    admin: tuple[str, ...] = ("-m", "airspace.airflow.admin")
+    admin: tuple[str, ...] = ("-m", WORKER)
 
 
 def postgres(command: list[str]) -> Component:
@@ -87,7 +94,8 @@ BLUEPRINT = Blueprint(COMPONENTS)
 def parts(blueprint: Blueprint, isolation: str, limits: CodeLimits = CodeLimits()) -> tuple[Component, ...]:  # noqa: B008  # frozen
     """The components beside the database, in the order in which they are started."""
     made = (spawner(isolation, limits),) if blueprint.sandboxes else ()
-    return (*made, *((relay(),) if made and isolation != "none" else ()), *blueprint.parts)
+    walls = (relay(),) if made and isolation != "none" else ()
+    return (*made, *walls, *((keeper(),) if made else ()), *blueprint.parts)
 
 
 def program(component: Component, prefix: tuple[str, ...], *, order: int) -> Program:

@@ -20,7 +20,7 @@ from airspace.platform.components import PYTHON, clean_environment
 from airspace.platform.home import Places
 
 MARKER = "AIRSPACE_PLATFORM"  # carries the home's id in every process of the platform: how strays are found
-_WORK_SECONDS = 900
+WORK_SECONDS = 900
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,7 @@ class Control:
         if not isinstance(answer, dict):
             said = "\n  ".join(done.stderr.strip().splitlines()[-8:]) or f"it ended with {done.returncode}"
             raise AirspaceError(f"{' '.join(arguments)} failed:\n  {said}", fix="airspace doctor")
-        if error := answer.get("error"):
-            raise AirspaceError(error["message"], fix=error.get("fix"))
-        return answer
+        return accepted(answer)
 
     def _python(self, arguments: Sequence[str], *, text: str) -> subprocess.CompletedProcess[str]:
         try:
@@ -84,12 +82,22 @@ class Control:
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=_WORK_SECONDS,
+                timeout=WORK_SECONDS,
             )
         except subprocess.TimeoutExpired:
             raise AirspaceError(
-                f"{' '.join(arguments[:3])} did not end within {_WORK_SECONDS // 60} minutes", fix="airspace doctor"
+                f"{' '.join(arguments[:3])} did not end within {WORK_SECONDS // 60} minutes", fix="airspace doctor"
             ) from None
+
+
+def accepted(answer: dict[str, Any]) -> dict[str, Any]:
+    """What a worker answered.
+
+    :raises AirspaceError: it refused, or failed
+    """
+    if error := answer.get("error"):
+        raise AirspaceError(error["message"], fix=error.get("fix"))
+    return answer
 
 
 def environment(layout: HomeLayout, where: Places, home_id: str, user: str) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import re
 import shutil
@@ -21,7 +20,7 @@ from airspace.backends import accounts, postgres
 from airspace.backends.processes import memory_available_mb
 from airspace.model.errors import AirspaceError
 from airspace.model.home import HomeLayout
-from airspace.platform import airflow_config, health, home, ports, sandboxes
+from airspace.platform import airflow_config, desk, health, home, ports, sandboxes, warehouse
 from airspace.platform.control import open_control
 from airspace.platform.fetcher import STATUS
 from airspace.platform.health import Status
@@ -47,7 +46,7 @@ class Check:
 def examine(layout: HomeLayout, status: Callable[[], Status]) -> list[Check]:
     """Every check; one that itself fails is a failed check, never an end of the others."""
     checks: list[Check] = []
-    for look in (_python, _packages, _byte_code, _postgres, _setpriv, _chromium):
+    for look in (_python, _packages, _byte_code, _pages, _postgres, _setpriv, _chromium):
         checks += _safely(look.__name__.strip("_"), look)
     checks += _safely("sandboxes", lambda: _walls(layout))
     checks += _safely("memory", lambda: _memory(status))
@@ -57,6 +56,7 @@ def examine(layout: HomeLayout, status: Callable[[], Status]) -> list[Check]:
     checks += _safely("control user", lambda: _control(layout))
     checks += _safely("overrides", lambda: _overrides(layout))
     checks += _safely("components", lambda: _components(layout, status))
+    checks += _safely("warehouse", lambda: _warehouse(layout))
     checks += _safely("Dag folders", lambda: _left_out(layout))
     return checks
 
@@ -102,6 +102,17 @@ def _byte_code() -> Iterator[Check]:
     )
 
 
+def _pages() -> Iterator[Check]:
+    """A wheel has them; a checkout builds them."""
+    ok = Path(airspace.__file__).with_name("airflow").joinpath("web", "static", "airspace.js").is_file()
+    yield Check(
+        "pages",
+        ok,
+        "the switcher and our own pages are built" if ok else "not built: the UI has no switcher and no team pages",
+        None if ok else "python3 scripts/front_end.py build; airspace down; airspace up",
+    )
+
+
 def _postgres() -> Iterator[Check]:
     tool = postgres.binaries() / "postgres"
     done = subprocess.run([str(tool), "--version"], capture_output=True, text=True, check=False)
@@ -135,6 +146,18 @@ def _walls(layout: HomeLayout) -> Iterator[Check]:
     yield from found
     if all(check.ok for check in found):
         yield from _sandbox(layout)
+
+
+def _warehouse(layout: HomeLayout) -> Iterator[Check]:
+    """Whether teams have a database of their own. One that somebody else's server does not allow is nothing broken."""
+    offer = warehouse.read_offer(layout)
+    if offer is None:
+        known = home.read_manifest(layout) is not None
+        yield Check("warehouse", not known, "it was not set up", "airspace down; airspace up" if known else None)
+    elif offer.refused is not None:
+        yield Check("warehouse", True, f"there is none: {offer.refused}; docs/warehouse.md says what it takes")
+    else:
+        yield Check("warehouse", True, f"each team has a schema in the database {offer.database}")
 
 
 def _bubblewrap() -> Check:
@@ -302,19 +325,19 @@ def _components(layout: HomeLayout, status: Callable[[], Status]) -> Iterator[Ch
 def _left_out(layout: HomeLayout) -> Iterator[Check]:
     """Files in teams' folders that were not taken over: the answer to "my Dag does not appear"."""
     manifest = home.read_manifest(layout)
-    status = home.places(layout, manifest.id).run / STATUS if manifest else None
-    if status is None or not status.exists():
-        return
-    for team, found in sorted(json.loads(status.read_text()).items()):
-        problems = sorted(found["problems"].items())
-        # Their names are the team's: never printed as they are.
-        shown = "; ".join(f"{path!a}: {ascii(problem)[1:-1]}" for path, problem in problems[:5])
-        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-        code = any(path.endswith((".py", ".zip")) for path, _ in problems)
+    report = desk.read_report(home.places(layout, manifest.id).run / STATUS) if manifest else {}
+    for team, folder in report.items():
+        told = [f"{each.path!r}: {each.reason}" for each in folder.told]
+        shown = "; ".join(told[:5]) + (f"; and {len(told) - 5} more" if len(told) > 5 else "")
+        if team == desk.NOBODY:
+            message = shown or "nothing lies beside the teams' folders"
+            yield Check(f"in {layout.dags}", not told, message, "move it into its team's folder" if told else None)
+            continue
+        code = any(each.path.endswith((".py", ".zip")) and not each.runs for each in folder.told)
         yield Check(
             f"Dag folder of {team}",
             not code,
-            f"{found['files']} files; left out: {shown}{more}" if problems else f"{found['files']} files",
+            f"{folder.files} files; {folder.count} left out: {shown}" if told else f"{folder.files} files",
             "replace links and special files by plain files that the team can read" if code else None,
         )
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from airspace.backends.processes import ProgramState
 from airspace.platform.components import POSTGRES, Component
+from airspace.platform.desk import LeftOut
+from airspace.platform.source_status import SourceStatus
 
 _ANSWER_SECONDS = 8.0  # just after its start, the API server is busy loading what its first task needs
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy of the caller's
@@ -58,6 +60,9 @@ class Status:
     isolation: str
     components: tuple[ComponentStatus, ...]
     teams: tuple[TeamStatus, ...]
+    misplaced: tuple[LeftOut, ...] = ()
+    """What lies in no team's folder."""
+    sources: tuple[SourceStatus, ...] = ()
 
 
 def health_report(url: str) -> Report | None:

@@ -186,21 +186,25 @@ def make_folders(layout: HomeLayout, where: Places, control: tuple[int, int] | N
     own, group = (control or (os.getuid(), os.getgid())), (control or (0, os.getgid()))[1]
     if where.runtime is not None:
         _private_runtime(where.runtime, mode=0o711 if as_root else 0o700)
-    _folder(layout.root, 0o711 if as_root else 0o700, None)
-    for folder in (layout.secrets, layout.airflow, where.run, layout.storage, layout.airflow / "no_dags"):
-        _folder(folder, 0o700, own)
-    _folder(where.postgres, 0o700, own)
-    _folder(where.supervisor, 0o700, None)
+    make_folder(layout.root, 0o711 if as_root else 0o700, None)
+    for folder in (
+        layout.secrets, layout.airflow, where.run, layout.storage, layout.remotes, layout.watched,
+        layout.airflow / "no_dags",
+    ):  # fmt: skip
+        make_folder(folder, 0o700, own)
+    make_folder(where.postgres, 0o700, own)
+    make_folder(where.supervisor, 0o700, None)
     for folder in (layout.logs, layout.bundles, layout.teams):
-        _folder(folder, 0o750, (os.getuid(), group) if as_root else None)
-    _folder(layout.logs / "airflow", 0o700, own)
+        make_folder(folder, 0o750, (os.getuid(), group) if as_root else None)
+    make_folder(layout.logs / "airflow", 0o700, own)
     # Read by team code: there is nothing secret in it.
     for folder in (layout.team_airflow, layout.team_airflow / "logs", layout.team_airflow / "no_dags"):
-        _folder(folder, 0o755, None)
-    _folder(layout.dags, 0o755 if as_root else 0o700, None)
+        make_folder(folder, 0o755, None)
+    make_folder(layout.dags, 0o755 if as_root else 0o700, None)
 
 
-def _folder(path: Path, mode: int, owner: tuple[int, int] | None) -> None:
+def make_folder(path: Path, mode: int, owner: tuple[int, int] | None) -> None:
+    """Make one, or put right whose it is and who may enter; never through a link."""
     path.mkdir(parents=True, exist_ok=True, mode=mode)
     try:
         # By descriptor and never through a link: some of these lie in folders that the control user may change.

@@ -46,15 +46,19 @@ def settle(
     :param control: user and group of the control user when root calls; its folders become the teams' own
     :param walls: False: the teams' code runs as the control user, so all is that user's
     """
-    places = known(layout)
+    there = known(layout)
+    places, asked = dict(there), []
     for place in wanted:
-        before = places.get(place.team)
+        before = there.get(place.team)
         place = replace(place, uid=before.uid, gid=before.gid, user=before.user) if before else place
         if control is not None and place.uid is None:
-            place = _with_user(place, home_id, places.values())
+            place = _with_user(place, home_id, places.values(), _highest(layout))
         places[place.team] = place
-        # Written before anything is given to the new user: a number that was used once is never used again.
+        asked.append(place)
+    if places != there or not layout.sandboxes.exists():
+        # Written before anything is given to new users: a number that was used once is never used again.
         home.write_atomically(layout.sandboxes, write_places(places.values()), mode=0o644)
+    for place in asked:
         if control is not None and place.user is not None and place.uid is not None:
             accounts.create_numbered(place.user, place.uid, place.team)
         _make_folders(layout, place, control, walls=walls)
@@ -68,9 +72,41 @@ def remove_users(layout: HomeLayout) -> None:
                 accounts.delete(place.user)
 
 
-def _with_user(place: TeamPlace, home_id: str, others: Iterable[TeamPlace]) -> TeamPlace:
+def retire(layout: HomeLayout, team: str) -> None:
+    """Give up a team's place: its Unix user, its entry, and its name where others published to it. Its files are gone.
+
+    Its number is written down before that, and never given to anybody again.
+    """
+    places = known(layout)
+    place = places.get(team)
+    if place is not None and place.uid is not None:
+        home.write_atomically(layout.highest_user, f"{max(place.uid, _highest(layout))}\n", mode=0o644)
+        if place.user is not None and os.getuid() == 0:
+            accounts.delete(place.user)
+    kept = [_without_consumer(other, team) for name, other in places.items() if name != team]
+    if kept != list(places.values()):
+        home.write_atomically(layout.sandboxes, write_places(kept), mode=0o644)
+
+
+def _without_consumer(place: TeamPlace, team: str) -> TeamPlace:
+    assets = {asset: tuple(each for each in teams if each != team) for asset, teams in place.assets.items()}
+    return place if assets == dict(place.assets) else replace(place, assets=assets)
+
+
+def _highest(layout: HomeLayout) -> int:
+    """The highest number that a team which is gone had; 0: none."""
+    try:
+        return int(layout.highest_user.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return 0
+    except ValueError:
+        raise HomeError(f"{layout.highest_user} is damaged", fix="restore it from a backup") from None
+
+
+def _with_user(place: TeamPlace, home_id: str, others: Iterable[TeamPlace], gone: int) -> TeamPlace:
     first = _FIRST + int(home_id, 16) % _BLOCKS * _BLOCK
-    number = max((other.uid - first + 1 for other in others if other.uid is not None), default=1)
+    taken = [other.uid for other in others if other.uid is not None] + ([gone] if gone >= first else [])
+    number = max((uid - first + 1 for uid in taken), default=1)
     while accounts.is_taken(first + number):
         number += 1
     return replace(place, uid=first + number, gid=first + number, user=f"airspace-{home_id}-{number}")

@@ -14,7 +14,7 @@ from airspace.sandbox import bubblewrap, cgroups
 from airspace.sandbox.kernel import SeccompFilter
 from airspace.sandbox.relay import wires
 from airspace.sandbox.relay.plan import plan
-from airspace.sandbox.spawner import code_folders
+from airspace.sandbox.settings import code_folders
 from airspace.sandbox.spec import SYSTEM, TeamPlace, sandbox_spec
 
 _TEST_LIST = ("test.example:443", "test.example:5432", "192.0.2.1:22")

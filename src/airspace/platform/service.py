@@ -4,27 +4,46 @@ from __future__ import annotations
 
 import errno
 import shutil
-import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from airspace.backends import accounts, processes
 from airspace.backends.processes import Supervisor
 from airspace.model.errors import AirspaceError, HomeError, NotRunningError
 from airspace.model.home import HomeLayout
-from airspace.platform import airflow_config, components, doctor, health, home, places, sandboxes, strays
+from airspace.platform import (
+    airflow_config,
+    bells,
+    components,
+    desk,
+    doctor,
+    fetcher,
+    health,
+    home,
+    leaving,
+    moving,
+    places,
+    renaming,
+    sandboxes,
+    source_status,
+    strays,
+    warm_worker,
+)
 from airspace.platform.components import BLUEPRINT, POSTGRES, Blueprint
-from airspace.platform.control import Control, open_control
+from airspace.platform.control import WORK_SECONDS, Control, accepted, open_control
 from airspace.platform.doctor import Check
 from airspace.platform.health import ComponentStatus, Status, TeamStatus
 from airspace.platform.home import Manifest
 from airspace.platform.progress import Event, Progress, silent, step
+from airspace.platform.source_status import SourceStatus
 from airspace.platform.startup import Start, Started, control_account_if_any, observe, private_cluster
 from airspace.platform.teamwork import team_of, team_statuses
 from airspace.sandbox.spec import TeamPlace
+from airspace.teams.ports import WORKER, Packing, Tell
 
 
 class Platform:
@@ -40,7 +59,7 @@ class Platform:
     @property
     def url(self) -> str:
         """Where the UI and the API are, whether or not they run now."""
-        return airflow_config.base_url(self._manifest().port or 0)
+        return airflow_config.local_url(self._manifest().port or 0, self.layout.root)
 
     @property
     def isolation(self) -> str:
@@ -80,8 +99,9 @@ class Platform:
         with home.locked(self.layout):
             manifest = self._known()
             self._stop(progress)
-            if accounts.me().uid == 0:
-                places.remove_users(self.layout)
+            if accounts.me().uid == 0 and self.layout.sandboxes.exists():
+                with step(progress, "remove the teams' Unix users"):
+                    places.remove_users(self.layout)
             with step(progress, f"remove {self.layout.root}"):
                 shutil.rmtree(self.layout.root, ignore_errors=True)
             if manifest is not None:
@@ -98,7 +118,7 @@ class Platform:
         if manifest is None:
             return Status(None, ready=False, isolation=home.SANDBOX, components=(), teams=())
         self._own()
-        url = airflow_config.base_url(manifest.port) if manifest.port else None
+        url = airflow_config.local_url(manifest.port, self.layout.root) if manifest.port else None
         where = home.places(self.layout, manifest.id)
         control = Control(None, (), {})
         cluster = private_cluster(self.layout, where, control) if manifest.database == "embedded" else None
@@ -110,7 +130,14 @@ class Platform:
             for part in found
         )
         ready = all(part.state == health.RUNNING for part in parts)
-        return Status(url, ready, manifest.isolation, parts, self._teams(used, ready=ready))
+        beside = self.left_out().get(desk.NOBODY)
+        misplaced = beside.told if beside else ()
+        return Status(url, ready, manifest.isolation, parts, self._teams(used, ready=ready), misplaced, self.sources())
+
+    def left_out(self) -> dict[str, desk.Folder]:
+        """Team → what of its folder was left out; under :data:`desk.NOBODY`, what lies in no team's folder."""
+        manifest = self._known()
+        return desk.read_report(home.places(self.layout, manifest.id).run / fetcher.STATUS) if manifest else {}
 
     def doctor(self) -> list[Check]:
         """What is wrong with this machine or home, each with the command that fixes it. Works before ``up``."""
@@ -121,12 +148,26 @@ class Platform:
 
         :raises AirspaceError: the module's own refusal, with its fix
         """
-        manifest = self._manifest()
-        where = home.places(self.layout, manifest.id)
+        where = home.places(self.layout, self._manifest().id)
         if not Supervisor(where.supervisor, self.layout.logs).running():
             raise NotRunningError("the platform is not running", fix="airspace up")
-        account = control_account_if_any(manifest)
-        return open_control(self.layout, where, manifest.id, account).run(module, arguments, payload)
+        if module == WORKER and (answer := warm_worker.ask(where.run, arguments[0], payload, WORK_SECONDS)) is not None:
+            return accepted(answer)
+        return self.control().run(module, arguments, payload)
+
+    def control(self) -> Control:
+        """How something is run as the control user, whether or not the platform runs.
+
+        :raises NotRunningError: there is no platform in this home yet
+        """
+        manifest = self._manifest()
+        where = home.places(self.layout, manifest.id)
+        return open_control(self.layout, where, manifest.id, control_account_if_any(manifest))
+
+    @property
+    def run_folder(self) -> Path:
+        """Where the platform's sockets are."""
+        return home.places(self.layout, self._manifest().id).run
 
     def settle(self, wanted: Sequence[TeamPlace]) -> None:
         """Make the teams' places on this machine: Unix users, storage, what their sandboxes are made of."""
@@ -135,11 +176,46 @@ class Platform:
         owner = (account.uid, account.gid) if account else None
         places.settle(self.layout, manifest.id, wanted, owner, walls=manifest.isolation != home.NONE)
 
+    def end_work(self, team: str, seconds: float) -> None:
+        """Wait so long until nothing runs in the team's sandbox, then end what does."""
+        leaving.end_work(home.places(self.layout, self._manifest().id).run, team, seconds)
+
+    def pack(self, packing: Packing, tell: Tell) -> dict[str, Any]:
+        """Write the archive of a team that leaves."""
+        return leaving.pack(self.layout, packing, tell)
+
+    def forget(self, team: str, dags: Sequence[str], tell: Tell) -> None:
+        """Remove every file of the team's, and its Unix user."""
+        leaving.forget(self.layout, team, dags, tell)
+
+    def carrier(self) -> moving.HomeCarrier:
+        """What carries Dags from one team to another on this machine."""
+        return moving.HomeCarrier(self.layout, home.places(self.layout, self._manifest().id).run)
+
+    def renamer(self) -> renaming.HomeRenamer:
+        """What gives a team's things on this machine their new name."""
+        return renaming.HomeRenamer(self.layout)
+
+    def unix_user(self, team: str) -> str | None:
+        """The system's user that the team's code runs as; None where it has none of its own."""
+        place = places.known(self.layout).get(team)
+        return place.user if place else None
+
     def ring(self, bundle: str) -> None:
-        """Tell the Dag processor that a bundle changed; nobody listening is fine."""
-        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
-            bell.setblocking(False)
-            bell.sendto(bundle.encode(), str(home.places(self.layout, self._manifest().id).doorbell))
+        """Tell the Dag processor that a bundle changed, and have its source looked at; nobody listening is fine."""
+        run = home.places(self.layout, self._manifest().id).run
+        for bell in (bells.DOORBELL, bells.SOURCES):
+            bells.ring(bell, bundle, run)
+
+    def sources(self) -> tuple[SourceStatus, ...]:
+        """How the teams' Dag sources are."""
+        with suppress(HomeError):
+            return source_status.statuses(self.layout, home.places(self.layout, self._manifest().id).run)
+        return ()
+
+    def fetch(self, team: str, seconds: float) -> SourceStatus:
+        """Have a team's source looked at now, and wait until that was done."""
+        return source_status.fetch_now(self.layout, home.places(self.layout, self._manifest().id).run, team, seconds)
 
     def _stop(self, progress: Progress) -> None:
         manifest = self._known()

@@ -16,7 +16,8 @@ from airspace.backends.postgres import Cluster
 from airspace.backends.processes import Program, Supervisor, SupervisorError
 from airspace.model.errors import AirspaceError, HomeError
 from airspace.model.home import HomeLayout
-from airspace.platform import airflow_config, components, health, home, places, ports, sandboxes, strays
+from airspace.model.warehouse import KEY
+from airspace.platform import airflow_config, components, health, home, places, ports, sandboxes, strays, warehouse
 from airspace.platform.components import POSTGRES, Blueprint, Component
 from airspace.platform.control import Control, open_control
 from airspace.platform.health import ComponentStatus
@@ -92,21 +93,42 @@ class Start:
                 )
             with step(self.progress, "create the database"):
                 cluster.initialise(secrets.database_password)
+        if self.blueprint.sandboxes:
+            self._offer_warehouse(manifest, url, control, vault)
         sync_url = url or (cluster.url(secrets.database_password, DATABASE) if cluster else "")
         self._write_config(manifest, sync_url, secrets, control)
         limits = airflow_config.code_limits(self.layout.root / airflow_config.OVERRIDES)
         self.parts = components.parts(self.blueprint, manifest.isolation, limits)
         self.supervisor.start(
             programs(self.parts, control, cluster),
-            environment=control.environment,
+            environment={**control.environment, **postgres.certificates(url)},
             identifier=f"airspace-{manifest.id}",
         )
         if cluster is not None:
             self._start_database(cluster, secrets, fresh=not initialised)
         manifest = self._migrate(manifest, control)
         home.complete(self.layout, manifest)
+        if self.blueprint.sandboxes:
+            self._settle_warehouse(control)
         self._start_rest(manifest, cluster)
-        return Started(airflow_config.base_url(manifest.port or 0), already=False)
+        return Started(airflow_config.local_url(manifest.port or 0, self.layout.root), already=False)
+
+    def _offer_warehouse(self, manifest: Manifest, url: str | None, control: Control, vault: Vault) -> None:
+        """Written before the relay starts, which reads it."""
+        powers = None if url is None else control.run("airspace.backends.postgres", ["check"], {"url": url})
+        offer = warehouse.offer_of(manifest, self.where, url, powers or {})
+        vault.keep(KEY)
+        home.write_atomically(self.layout.warehouse, offer.text(), mode=0o644)
+
+    def _settle_warehouse(self, control: Control) -> None:
+        """Every team's role and schema. What cannot be done now is done by the next ``apply``."""
+        with step(self.progress, "settle the warehouse"):
+            try:
+                answer = control.ask([*self.blueprint.admin, "settle-warehouse"], {})
+            except AirspaceError as error:
+                answer = {"available": False, "reason": error.message}
+        if not answer.get("available", True):
+            self.progress(Event(f"there is no warehouse: {answer['reason']}"))
 
     def _isolate(self, manifest: Manifest, isolation: str) -> Manifest:
         where = home.places(self.layout, manifest.id)
@@ -140,7 +162,7 @@ class Start:
             self.supervisor.start_program(POSTGRES)
             self._await_database(cluster)
         self._start_rest(manifest, cluster)
-        return Started(airflow_config.base_url(manifest.port or 0), already=not down)
+        return Started(airflow_config.local_url(manifest.port or 0, self.layout.root), already=not down)
 
     def _check_space(self, initialised: bool) -> None:
         needed = _KNOWN_MB if initialised else _FRESH_MB

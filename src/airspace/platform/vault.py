@@ -73,6 +73,13 @@ class Vault:
         with os.fdopen(descriptor, encoding="utf-8") as file:
             return file.read().strip() or None
 
+    def keep(self, name: str) -> str:
+        """One secret that may be made anew at any time: what depends on it is put right at the next start."""
+        if (found := self.read(name)) is not None:
+            return found
+        self.write(name, made := _token())
+        return made
+
     def write(self, name: str, value: str) -> None:
         """Keep one secret."""
         write_atomically(self.folder / name, value + "\n", mode=0o600, owner=self.owner)

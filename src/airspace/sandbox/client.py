@@ -14,6 +14,7 @@ from typing import Any
 
 from airspace.sandbox.errors import BusyError, NotBegunError, SandboxError
 from airspace.sandbox.messages import SOCKET, host_pid, readable, receive, send
+from airspace.sandbox.ports import Used
 from airspace.sandbox.zygote import BEGUN, EXIT
 
 _BEGIN_SECONDS = 120.0  # the first work of a machine that has just started waits for the template
@@ -22,6 +23,7 @@ _PATIENCE = 0.3  # of whoever must not wait: enough for a sandbox to be built
 _BUSY, _MOST_BUSY = 0.005, 0.1  # between two questions
 _WORD_SECONDS = 1.0  # for a zygote to say how a child ended
 _GONE = -signal.SIGKILL
+_MOST_USED = 2**31 - 1  # milliseconds, or KB, that are believed: 24 days of one processor, two terabytes
 
 
 class SandboxedProcess:
@@ -40,6 +42,7 @@ class SandboxedProcess:
         self._control, self._lease = control, lease
         self._pidfd = -1
         self._code: int | None = None
+        self._used: Used | None = None
         self._silent = False
         self._doomed = self._killed = False
         self._gone_since: float | None = None
@@ -48,6 +51,11 @@ class SandboxedProcess:
     def lost(self) -> bool:
         """Whether it ended without anybody saying how: its zygote ended before."""
         return self._silent and self._code is not None
+
+    @property
+    def used(self) -> Used | None:
+        """What it used, as its zygote says."""
+        return self._used
 
     @property
     def silent(self) -> bool:
@@ -97,7 +105,7 @@ class SandboxedProcess:
     def _listen(self) -> bool:
         """Take the zygote's next word, if there is one. It is the team's: anything else than expected is silence."""
         try:
-            data, descriptors, _, _ = socket.recv_fds(self._control, 16, 1, socket.MSG_CMSG_CLOEXEC)
+            data, descriptors, _, _ = socket.recv_fds(self._control, 64, 1, socket.MSG_CMSG_CLOEXEC)
         except BlockingIOError:
             return False
         except OSError:
@@ -107,7 +115,8 @@ class SandboxedProcess:
         for descriptor in descriptors:
             os.close(descriptor)
         if self.begun and len(data) == EXIT.size:
-            self._code = EXIT.unpack(data)[0]
+            self._code, cpu, memory = EXIT.unpack(data)
+            self._used = Used(min(cpu // 1000, _MOST_USED), min(memory, _MOST_USED))
         else:
             self._silent = True
         return False
@@ -162,9 +171,11 @@ class SpawnerClient:
     """The sandboxes of this machine, through its spawner: :class:`airspace.sandbox.ports.Sandboxes`.
 
     :param folder: where the spawner's socket is
+    :param patience: seconds that :meth:`order` waits for a sandbox to be built; 0: it asks once
     """
 
     folder: Path
+    patience: float = _PATIENCE
 
     def start(self, team: str, work: Mapping[str, Any], streams: Sequence[int]) -> SandboxedProcess:
         """Have the team's zygote fork a child for this work, and wait until it has."""
@@ -178,7 +189,7 @@ class SpawnerClient:
 
     def order(self, team: str, work: Mapping[str, Any], streams: Sequence[int]) -> SandboxedProcess:
         """The same without waiting for the zygote."""
-        return _order(self.folder, team, work, streams, _PATIENCE)
+        return _order(self.folder, team, work, streams, self.patience)
 
     def state(self) -> dict[str, int]:
         """Team → how many processes run in its sandbox."""
@@ -192,8 +203,11 @@ class SpawnerClient:
 def _ask(folder: Path, question: Mapping[str, Any]) -> dict[str, Any]:
     deadline = time.monotonic() + _ANSWER_SECONDS
     with _connect(folder / SOCKET, deadline) as link:
-        send(link, question)
-        answer = _answer(link, deadline)
+        try:
+            send(link, question)
+            answer = _answer(link, deadline)
+        except OSError as error:  # the spawner was killed in that moment
+            raise NotBegunError(f"the spawner is gone: {error}", fix="try again") from None
     if "error" in answer:
         raise SandboxError(answer["error"], fix=answer.get("fix"))
     return answer

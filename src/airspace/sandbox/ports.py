@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Used:
+    """What a process used, as the kernel told whoever forked it. That is the team's: it can lie about its own work.
+
+    :param cpu: milliseconds on processors, of the process and of those of its children that it waited for
+    :param memory: KB that the largest of these held at its peak, what it shares with the platform among it
+    """
+
+    cpu: int
+    memory: int
 
 
 class Child(Protocol):
@@ -15,6 +28,10 @@ class Child(Protocol):
     @property
     def lost(self) -> bool:
         """Whether it ended without anybody seeing how."""
+
+    @property
+    def used(self) -> Used | None:
+        """What it has used; None while it runs, and where nobody saw how it ended."""
 
     @property
     def silent(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ from urllib.parse import urlsplit
 from airspace.model import names
 from airspace.model.problem import Problem
 from airspace.model.team import OPEN
-from airspace.teams.files import Surroundings, TeamFile
+from airspace.teams import former, remotes
+from airspace.teams.files import Machine, Pushed, Surroundings, TeamFile
 
 _NAMED = ("members", "connections", "variables", "pools", "assets")
 
@@ -19,14 +21,21 @@ _NAMED = ("members", "connections", "variables", "pools", "assets")
 def check(files: Sequence[TeamFile], directory: Path, around: Surroundings) -> Iterator[Problem]:
     """Every problem between files, and between a file and its surroundings. Secrets are checked elsewhere."""
     yield from _one_file_a_team(files)
+    yield from _look_alikes(files, around)
     known = {file.team.name for file in files} | around.known_teams
     misplaced = set()
     for file in files:
+        for problem in _former(file, around):
+            known.discard(file.team.name)
+            yield problem
+    for file in files:
         yield from _case(file)
-        yield from _consumers(file, known)
+        yield from _beyond(file, around.machine)
+        yield from _consumers(file, known, around)
         for problem in _folder(file, directory, around):
             misplaced.add(file.team.name)
             yield problem
+    yield from remotes.check(files, around.remotes)
     yield from _shared_folders([file for file in files if file.team.name not in misplaced], around)
 
 
@@ -87,6 +96,38 @@ def _one_file_a_team(files: Sequence[TeamFile]) -> Iterator[Problem]:
             yield later.problem(("name",), "duplicate-team", message, "merge the two files, or rename one of the teams")
 
 
+def _look_alikes(files: Sequence[TeamFile], around: Surroundings) -> Iterator[Problem]:
+    """A new team whose name one could take for another's: consent and connections would be given to the wrong one."""
+    seen: dict[str, str] = {}
+    for name in sorted(around.known_teams):
+        seen |= dict.fromkeys(names.skeletons(name), name)
+    for file in files:
+        if file.team.name in around.known_teams:
+            continue
+        shapes = names.skeletons(file.team.name)
+        twin = next((seen[shape] for shape in shapes if seen.get(shape, file.team.name) != file.team.name), None)
+        for shape in shapes:
+            seen.setdefault(shape, file.team.name)
+        if twin:
+            message = f"{file.team.name} looks like the team {twin}"
+            yield file.problem(("name",), "look-alike", message, "choose a name that nobody takes for the other")
+
+
+def _beyond(file: TeamFile, machine: Machine | None) -> Iterator[Problem]:
+    """Limits that are none, because the machine has less than that."""
+    if machine is None:
+        return
+    asked = file.team.limits
+    for key, most, shown in (
+        ("memory", machine.memory, f"{machine.memory >> 20}M"),
+        ("cpu", machine.cpu, str(machine.cpu)),
+        ("processes", machine.processes, str(machine.processes)),
+    ):
+        if (getattr(asked, key) or 0) > most:
+            message = f"{key} is more than this machine has"
+            yield file.problem(("limits", key), "beyond-machine", message, f"write at most {shown}, or leave it out")
+
+
 def _case(file: TeamFile) -> Iterator[Problem]:
     for section in _NAMED:
         for group in names.case_collisions(getattr(file.team, section)):
@@ -94,12 +135,22 @@ def _case(file: TeamFile) -> Iterator[Problem]:
             yield file.problem((section, group[-1]), "case-collision", message, "rename or remove one", on_key=True)
 
 
-def _consumers(file: TeamFile, known: set[str]) -> Iterator[Problem]:
+def _former(file: TeamFile, around: Surroundings) -> Iterator[Problem]:
+    """A file that says the name that a team had before: it would make that team anew, empty, and share with it."""
+    name = file.team.name
+    if name not in around.known_teams and (found := former.objection(around.former, name, file.data)):
+        yield file.problem(("name",), "renamed-team", *found)
+
+
+def _consumers(file: TeamFile, known: set[str], around: Surroundings) -> Iterator[Problem]:
     for asset, grant in file.team.assets.items():
         for index, consumer in enumerate(grant.consumers):
             path = ("assets", asset, "consumers", index)
             if consumer in grant.consumers[:index]:
                 yield file.problem(path, "duplicate", f"{consumer} is named twice", "remove one")
+            elif consumer not in known and (now := around.former.get(consumer)):
+                message = f"team {consumer} is called {now.now} now"
+                yield file.problem(path, "renamed-team", message, f"write {now.now}")
             elif consumer not in known:
                 near = names.did_you_mean(consumer, known)
                 fix = f"did you mean {near}?" if near else f"add a file for the team {consumer}, or remove it here"
@@ -110,8 +161,13 @@ def _folder(file: TeamFile, directory: Path, around: Surroundings) -> Iterator[P
     folder = source_folder(file)
     if folder is None:
         return
+    if around.pushed is not None:
+        yield _in_repository(file, around.pushed)
+        return
     root = Path(os.path.realpath(around.root or directory))
     path = ("dags", "folder")
+    if folder == around.folders.get(file.team.name):
+        return  # whoever applies has let this team have it before
     if not folder.is_relative_to(root) or folder == root:
         message = f"the Dag folder is not inside {root}" if folder != root else f"the Dag folder is {root} itself"
         yield file.problem(path, "folder-outside", message, "move it inside, or apply with --root FOLDER")
@@ -121,10 +177,21 @@ def _folder(file: TeamFile, directory: Path, around: Surroundings) -> Iterator[P
         yield file.problem(path, "folder-outside", "this is not a folder", "name a folder")
 
 
+def _in_repository(file: TeamFile, pushed: Pushed) -> Problem:
+    """The folder is not on this machine: the next commit would pull it from under the team."""
+    folder = posixpath.normpath(posixpath.join(pushed.git.get("folder", ""), file.team.dags.folder or ""))
+    named = ", ".join(f"{key}: {value}" for key, value in {**pushed.git, "folder": folder}.items())
+    fix = f"write git: {{{named}}} instead, with its credentials" if folder[:1] not in "./" else "name a git source"
+    message = "a folder beside team files that come from a repository is no Dag folder"
+    return file.problem(("dags", "folder"), "folder-in-repository", message, fix)
+
+
 def _shared_folders(files: Sequence[TeamFile], around: Surroundings) -> Iterator[Problem]:
     by_team = {file.team.name: file for file in files}
     folders = {team: folder for team, folder in around.folders.items() if team not in by_team}
     for name, file in by_team.items():
+        if file.team.dags.remote is not None:
+            continue
         if folder := source_folder(file) or (around.defaults and around.defaults / name):
             folders[name] = folder
     owners: dict[Path, list[str]] = defaultdict(list)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from airspace.model.secret import SecretRef
@@ -37,7 +37,9 @@ class DesiredTeam:
     """One team as it shall be.
 
     :param spec: the validated file without secrets, kept in the database
-    :param folder: where its Dags come from, absolute
+    :param folder: where its Dags come from, absolute; empty when ``remote`` says it
+    :param kept: resources that stay as they are: their secrets were not looked up
+    :param remote: what ``plan`` shows of a remote source, and ``credential``: what it is fetched with
     """
 
     name: str
@@ -51,10 +53,16 @@ class DesiredTeam:
     connections: dict[str, DesiredConnection] = field(default_factory=dict)
     variables: dict[str, DesiredVariable] = field(default_factory=dict)
     assets: dict[str, list[str]] = field(default_factory=dict)
+    kept: tuple[str, ...] = ()
+    remote: dict[str, Any] = field(default_factory=dict)
+    credential: dict[str, str] = field(default_factory=dict, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
+        """For JSON. Nothing is copied: of hundreds of teams that would take longer than all else."""
+        document = dict(vars(self))
+        for kind in ("connections", "variables"):
+            document[kind] = {name: dict(vars(item)) for name, item in document[kind].items()}
+        return document
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> DesiredTeam:
@@ -65,7 +73,7 @@ class DesiredTeam:
             for name, item in document["connections"].items()
         }
         fields["variables"] = {name: DesiredVariable(**item) for name, item in document["variables"].items()}
-        return cls(**fields)
+        return cls(**fields | {"kept": tuple(document["kept"])})
 
 
 def desired_team(team: Team, folder: str, secrets: Mapping[KeyPath, str]) -> DesiredTeam:

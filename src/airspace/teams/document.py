@@ -6,22 +6,14 @@ expand to are counted before anything is made of them. Tags that would construct
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from typing import Any, NoReturn
 
+import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    DocumentEndEvent,
-    DocumentStartEvent,
-    MappingEndEvent,
-    MappingStartEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-)
 from ruamel.yaml.nodes import ScalarNode
 
 MAX_BYTES = 256 * 1024
@@ -33,6 +25,7 @@ Path = tuple[Any, ...]
 Report = Callable[[int, int, str, str, str, str], None]
 """line, column, key, rule, message, fix"""
 
+_LIBYAML = getattr(yaml, "CSafeLoader", None)
 _TEXT_TAGS = ("str", "timestamp", "merge", "value")
 
 
@@ -87,23 +80,24 @@ class _Builder:
     def feed(self, event: Any) -> None:
         """Take the next event of the parser."""
         at = (event.start_mark.line + 1, event.start_mark.column + 1)
-        if isinstance(event, DocumentStartEvent):
+        kind = type(event).__name__.removesuffix("Event")  # two parsers, whose events have the same names
+        if kind == "DocumentStart":
             self._documents += 1
             if self._documents > 1:
                 self._stop(at, "many-documents", "the file holds more than one document", "one team a file")
-        elif isinstance(event, ScalarEvent):
+        elif kind == "Scalar":
             self._scalar(event, at)
-        elif isinstance(event, AliasEvent):
+        elif kind == "Alias":
             self._alias(event.anchor, at)
-        elif isinstance(event, (MappingStartEvent, SequenceStartEvent)):
-            self._open(event, at)
-        elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
+        elif kind in ("MappingStart", "SequenceStart"):
+            self._open(event, {} if kind == "MappingStart" else [], at)
+        elif kind in ("MappingEnd", "SequenceEnd"):
             frame = self._stack.pop()
             self._put(frame.container, frame.size, frame.anchor, frame.at)
-        elif isinstance(event, DocumentEndEvent) and self._documents == 1:
+        elif kind == "DocumentEnd" and self._documents == 1:
             self._stack.clear()
 
-    def _open(self, event: Any, at: tuple[int, int]) -> None:
+    def _open(self, event: Any, container: dict[str, Any] | list[Any], at: tuple[int, int]) -> None:
         self._count(1, at)
         if len(self._stack) >= MAX_DEPTH:
             self._stop(at, "too-deep", f"nested deeper than {MAX_DEPTH} levels", "flatten it")
@@ -111,7 +105,6 @@ class _Builder:
             self._stop(at, "bad-key", "a key is one word, not a list or a mapping", "write key: value")
         if event.tag and not event.implicit and event.tag.rpartition(":")[2] not in ("map", "seq"):
             self._tag(event.tag, at)
-        container: dict[str, Any] | list[Any] = {} if isinstance(event, MappingStartEvent) else []
         self._stack.append(_Frame(container, self._path(), event.anchor, at))
 
     def _scalar(self, event: Any, at: tuple[int, int]) -> None:
@@ -249,11 +242,25 @@ def parse(data: bytes, report: Report) -> Document | None:
         column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
         report(line, column, "", "not-utf8", "this is not UTF-8", "save the file as UTF-8")
         return None
-    yaml = YAML(typ="safe", pure=True)
-    builder = _Builder(report, lambda value, implicit: str(yaml.resolver.resolve(ScalarNode, value, implicit)))
+    return _read_quickly(text) or _read(text, report)
+
+
+def _read_quickly(text: str) -> Document | None:
+    """The document as libyaml reads it, in a tenth of the time; None where anything at all is wrong with it."""
+    problems: list[Any] = []
+    if _LIBYAML is None:
+        return None
     try:
-        for event in _events(yaml, text):
-            builder.feed(event)
+        document = _built(yaml.parse(text, Loader=_LIBYAML), lambda *problem: problems.append(problem))
+    except (_StopReadingError, yaml.YAMLError, ValueError):
+        return None
+    return None if problems else document
+
+
+def _read(text: str, report: Report) -> Document | None:
+    """The document, with every problem and its place."""
+    try:
+        return _built(YAML(typ="safe", pure=True).parse(text), report)
     except _StopReadingError:
         return None
     except MarkedYAMLError as error:
@@ -265,8 +272,20 @@ def parse(data: bytes, report: Report) -> Document | None:
         reason = str(error).splitlines()[0][:120] if str(error) else "unreadable"
         report(0, 0, "", "yaml", f"not valid YAML: {reason}", "correct the YAML")
         return None
+
+
+def _built(events: Iterable[Any], report: Report) -> Document:
+    builder = _Builder(report, _tag_of)
+    for event in events:
+        builder.feed(event)
     return builder.document
 
 
-def _events(yaml: YAML, text: str) -> Iterator[Any]:
-    yield from yaml.parse(text)
+@cache
+def _resolver() -> Any:
+    return YAML(typ="safe", pure=True).resolver  # of YAML 1.2, in which `no` is a word
+
+
+@lru_cache(8192)  # the same keys and words in every file
+def _tag_of(value: str, implicit: tuple[bool, bool]) -> str:
+    return str(_resolver().resolve(ScalarNode, value, implicit))

@@ -11,11 +11,15 @@ from pathlib import Path
 
 from airspace.model.errors import InvalidInputError
 from airspace.model.problem import Problem
+from airspace.model.remote import Remote
 from airspace.model.team import Team
 from airspace.teams.document import MAX_BYTES, Document, parse
+from airspace.teams.former import Former
+from airspace.teams.sealed import Keyring
 from airspace.teams.validation import validate
 
 SUFFIXES = (".yaml", ".yml")
+PLATFORM_FILES = ("platform.yaml", "platform.yml")
 MAX_FILES = 5_000
 
 
@@ -37,23 +41,67 @@ class TeamFile:
 
 
 @dataclass(frozen=True)
+class Machine:
+    """What this machine has: bytes of memory, processor cores, process ids."""
+
+    memory: int
+    cpu: int
+    processes: int
+
+
+@dataclass(frozen=True)
+class BackendAnswer:
+    """What the platform's secrets backend says of one name: a secret, or why there is none."""
+
+    value: str | None = field(default=None, repr=False)
+    message: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """Where team files lie that came from a repository. Who may push there is not who applies, so they reach less.
+
+    :param tree: the folder of these files on this machine; nothing outside of it is read for them
+    :param git: the repository, as ``dags: {git: ...}`` would name it
+    :param variables: what ``{env: NAME}`` may name
+    """
+
+    tree: Path
+    git: Mapping[str, str] = field(default_factory=dict)
+    variables: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Surroundings:
     """What is there besides the files: needed to judge them.
 
     :param root: Dag folders must be inside; by default the folder of the files
     :param known_teams: teams applied earlier, perhaps from another folder
     :param folders: Dag folders of teams applied earlier
+    :param remotes: the remotes of those of them whose Dags come over the network
     :param environ: where ``{env: NAME}`` looks
+    :param keyring: what opens ``{sops: PATH}`` and ``{age: PATH}``
+    :param backend: (team, name) → what ``{backend: NAME}`` leads to, of all that the files name
     :param defaults: below it are the Dag folders of teams that bring none
     :param forbidden: the platform's own: no ``{file: PATH}`` and no Dag folder may be there
+    :param machine: what a team cannot have more of; not checked when None
+    :param pushed: set when the files came from a repository
+    :param former: names that teams had before, and that files may still say
     """
 
     root: Path | None = None
     known_teams: frozenset[str] = frozenset()
     folders: Mapping[str, Path] = field(default_factory=dict)
+    remotes: Mapping[str, Remote] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    keyring: Keyring = field(default_factory=Keyring, repr=False)
+    backend: Mapping[tuple[str, str], BackendAnswer] = field(default_factory=dict, repr=False)
     defaults: Path | None = None
     forbidden: tuple[Path, ...] = ()
+    machine: Machine | None = None
+    pushed: Pushed | None = None
+    former: Mapping[str, Former] = field(default_factory=dict)
 
 
 class InvalidFilesError(InvalidInputError):
@@ -73,22 +121,51 @@ def read_files(directory: Path) -> tuple[list[TeamFile], list[Problem]]:
     problems: list[Problem] = []
     found: list[TeamFile] = []
     for path in _candidates(directory, problems):
-        shown = str(path)
         data = _read(path, directory, problems)
-        if data is None:
+        document = None if data is None else read_document(str(path), data, problems)
+        if data is None or document is None or _is_platform(path, document):
             continue
-
-        def report(line: int, column: int, key: str, rule: str, message: str, fix: str, file: str = shown) -> None:
-            problems.append(Problem(file, line, column, key, rule, message, fix))
-
-        document = parse(data, report)
-        if document is None:
-            continue
-        team, wrong = validate(document, shown)
-        problems.extend(wrong)
-        if team is not None:
-            found.append(TeamFile(path, shown, data, document, team))
+        if file := _judged(path, data, document, problems):
+            found.append(file)
     return found, problems
+
+
+def read_one(path: Path, data: bytes) -> tuple[TeamFile | None, list[Problem]]:
+    """One team file with this content, whether or not it is on disk already."""
+    problems: list[Problem] = []
+    document = read_document(str(path), data, problems)
+    return (None if document is None else _judged(path, data, document, problems)), problems
+
+
+def read_platform(directory: Path) -> tuple[Path, bytes, Document] | None:
+    """``platform.yaml`` of a folder, if there is one that can be read. Why it cannot, :func:`read_files` tells."""
+    for name in PLATFORM_FILES:
+        path = directory / name
+        data = _read(path, directory, []) if os.path.lexists(path) else None
+        document = None if data is None else read_document(str(path), data, [])
+        if data is not None and document is not None and _is_platform(path, document):
+            return path, data, document
+    return None
+
+
+def read_document(shown: str, data: bytes, problems: list[Problem]) -> Document | None:
+    """What stands in a file; what is wrong with it as YAML is added to ``problems``."""
+
+    def report(line: int, column: int, key: str, rule: str, message: str, fix: str) -> None:
+        problems.append(Problem(shown, line, column, key, rule, message, fix))
+
+    return parse(data, report)
+
+
+def _is_platform(path: Path, document: Document) -> bool:
+    """Whether this is no team's file. A team may well be called platform: its file has a name."""
+    return path.name in PLATFORM_FILES and not (isinstance(document.value, dict) and "name" in document.value)
+
+
+def _judged(path: Path, data: bytes, document: Document, problems: list[Problem]) -> TeamFile | None:
+    team, wrong = validate(document, str(path))
+    problems.extend(wrong)
+    return None if team is None else TeamFile(path, str(path), data, document, team)
 
 
 def _candidates(directory: Path, problems: list[Problem]) -> list[Path]:

@@ -9,8 +9,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from airspace.model import names
+from airspace.model.dag_source import GIT, OBJECT_STORE, DagSource, GitSource, ObjectStoreSource
+from airspace.model.platform_file import Defaults, PlatformFile
 from airspace.model.problem import Problem
-from airspace.model.team import AssetGrant, Connection, DagSource, Limits, Team
+from airspace.model.team import AssetGrant, Connection, Limits, Team
 from airspace.teams.document import Document, Path
 
 _STAND_IN = "unnamed_team"
@@ -19,7 +21,10 @@ _PARTS: Mapping[tuple[str, int], type[BaseModel]] = {
     ("limits", 1): Limits,
     ("connections", 2): Connection,
     ("assets", 2): AssetGrant,
+    ("defaults", 1): Defaults,
+    ("defaults", 2): Limits,
 }
+_SOURCES: Mapping[str, type[BaseModel]] = {GIT: GitSource, OBJECT_STORE: ObjectStoreSource}
 _RANGE = frozenset(
     {"greater_than_equal", "greater_than", "less_than_equal", "less_than", "string_too_long", "string_too_short"}
 )
@@ -43,29 +48,46 @@ def validate(document: Document, file: str) -> tuple[Team | None, list[Problem]]
     """
     value = document.value
     if not isinstance(value, dict):
-        line, column = document.place(())
-        what = "the file is empty" if value is None else "the file is not a mapping of keys"
-        return None, [Problem(file, line, column, "", "wrong-type", what, "begin with name: <team>")]
+        return None, [_no_mapping(document, file, "begin with name: <team>")]
     try:
         return Team.model_validate(value), []
     except ValidationError as error:
-        problems = _problems(error, document, file)
+        problems = _problems(error, document, file, Team)
         return _salvage(value, error), problems
 
 
-def known_keys(path: Path) -> list[str]:
+def validate_platform(document: Document, file: str) -> tuple[PlatformFile, list[Problem]]:
+    """The same for ``platform.yaml``. What is wrong leaves an empty one, so that the team files can be judged too."""
+    value = {} if document.value is None else document.value
+    if not isinstance(value, dict):
+        return PlatformFile(), [_no_mapping(document, file, "write contact, defaults or groups")]
+    try:
+        return PlatformFile.model_validate(value), []
+    except ValidationError as error:
+        return PlatformFile(), _problems(error, document, file, PlatformFile)
+
+
+def _no_mapping(document: Document, file: str, fix: str) -> Problem:
+    line, column = document.place(())
+    what = "the file is empty" if document.value is None else "the file is not a mapping of keys"
+    return Problem(file, line, column, "", "wrong-type", what, fix)
+
+
+def known_keys(path: Path, top: type[BaseModel] = Team) -> list[str]:
     """The keys that may stand in the mapping at a path."""
-    model: type[BaseModel] | None = Team if not path else _PARTS.get((str(path[0]), len(path)))
+    model: type[BaseModel] | None = top if not path else _PARTS.get((str(path[0]), len(path)))
+    if path and path[0] == "dags" and len(path) == 2:
+        model = _SOURCES.get(str(path[1]))
     if model is None:
         return []
     return [info.alias or name for name, info in model.model_fields.items()]
 
 
-def _problems(error: ValidationError, document: Document, file: str) -> list[Problem]:
+def _problems(error: ValidationError, document: Document, file: str, top: type[BaseModel]) -> list[Problem]:
     found: dict[tuple[Path, str], Problem] = {}
     for detail in error.errors(include_url=False, include_input=False):
         path, at_key = _path(detail["loc"], document)
-        rule, message, fix = _explain(detail, path)
+        rule, message, fix = _explain(detail, path, top)
         on_key = at_key or rule in ("unknown-key", "missing-key")
         line, column = document.place(path, key=on_key)
         key = ".".join(str(part) for part in path)
@@ -85,11 +107,11 @@ def _path(loc: tuple[int | str, ...], document: Document) -> tuple[Path, bool]:
     return path, at_key
 
 
-def _explain(detail: Any, path: Path) -> tuple[str, str, str]:
+def _explain(detail: Any, path: Path, top: type[BaseModel]) -> tuple[str, str, str]:
     kind, context = detail["type"], detail.get("ctx") or {}
     last = str(path[-1]) if path else ""
     if kind == "extra_forbidden":
-        known = known_keys(path[:-1])
+        known = known_keys(path[:-1], top)
         near = names.did_you_mean(last, known)
         fix = f"did you mean {near}?" if near else f"one of: {', '.join(known)}" if known else "remove it"
         return "unknown-key", f"unknown key {last[:80]}", fix

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 from airspace.backends.airflow_rest import RestError, Session
 from airspace.model.errors import AirspaceError
 from airspace.verify import elsewhere, outside
-from airspace.verify.catalogue import ATTACKS, Attack, Control
+from airspace.verify.attack import Attack, Control
+from airspace.verify.catalogue import ATTACKS
 from airspace.verify.inside.facts import ATTACKER, CALLED, DAGS, PARSED, TASK, VICTIM, Facts
 from airspace.verify.inside.runner import Result
 from airspace.verify.inside.task import REPORT, STOP
@@ -121,7 +122,7 @@ class Attempt:
             self._target.plant_called(called, self._facts)
 
     def _attack_elsewhere(self, chosen: Collection[Attack], outsider: Session | None) -> None:
-        """What no task tries: the reading of a file, a callback, a trigger, tests of connections."""
+        """What no task tries: the reading of a file, a callback, a trigger, tests of connections, looking at things."""
         if _on(chosen, "parsing"):
             self._results |= self._while_parsing()
         if called := _on(chosen, "callbacks"):
@@ -133,6 +134,11 @@ class Attempt:
         if outsider is not None and (tests := _on(chosen, "tests")):
             self._tell("attack: tests of connections")
             controls, attacks = elsewhere.tests(tests, self._session, outsider, self._facts)
+            self._controls |= controls
+            self._results |= attacks
+        if outsider is not None and (shown := _on(chosen, "viewings")):
+            self._tell("attack: looking at files and tables")
+            controls, attacks = elsewhere.viewings(shown, self._session, outsider, self._facts, self._target.storage)
             self._controls |= controls
             self._results |= attacks
 

@@ -1,66 +1,10 @@
-"""Every attack: what it tries, what shows that it would work, when it must fail. Data; the functions are in ``inside``.
-
-``python -m airspace.verify.catalogue docs/verify-isolation.json docs/verify-native.json`` prints the tables of
-``docs/verify-isolation.md``.
-"""
+"""Every attack: what it tries, what shows that it would work, when it must fail. Data: functions are in ``inside``."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
-
-class Control(str, Enum):
-    """Where the same function has to succeed."""
-
-    OWNER = "the victim's own task"
-    OUTSIDE = "outside, by who runs verify"
-    PLATFORM = "outside, as the platform's user"
-    LEAD = "a lead of the victim's, over REST"
-
-
-class Promise(str, Enum):
-    """On which machines it must fail."""
-
-    ALWAYS = "always"
-    MEMORY = "with a memory cgroup"
-    CPU = "with a cpu cgroup"
-    PIDS = "with a pids cgroup, or as root"
-    OWN_USERS = "when root started the platform"
-    STORAGE_QUOTA = "not yet: storage has no quota"
-
-
-DOES_NOT_APPLY = "does_not_apply"
-"""The verdict on a row that asks for something which a deployment does not have."""
-NOT_TRIED = "not_tried"
-"""The verdict on a row that was left out there for another reason."""
-
-
-@dataclass(frozen=True)
-class Attack:
-    """One row.
-
-    :param harmful: may disturb others on the machine while it lasts; only with ``--destructive``
-    :param witness: success is looked up outside; its function only says that nothing was refused
-    """
-
-    id: str
-    what: str
-    control: Control
-    promise: Promise = Promise.ALWAYS
-    harmful: bool = False
-    witness: bool = False
-
-    @property
-    def surface(self) -> str:
-        """The part of the id before the dot."""
-        return self.id.partition(".")[0]
-
+from airspace.verify.attack import Attack, Control, Promise
 
 _OWNER, _OUTSIDE, _PLATFORM = Control.OWNER, Control.OUTSIDE, Control.PLATFORM
 
@@ -80,6 +24,7 @@ def _files() -> tuple[Attack, ...]:
         Attack("files.packages-write", "write into the Python packages that all share", _OUTSIDE),
         Attack("files.airflow-cfg", "read the platform's airflow.cfg", _OUTSIDE),
         Attack("files.secrets", "read the platform's keys", _OUTSIDE),
+        Attack("files.remotes", "list the clones that all teams' Dags are fetched into", _OUTSIDE),
         Attack("files.team-files", "read the kept copy of the victim's team file", _OUTSIDE),
         Attack("files.places-write", "open the list of teams' sandboxes for writing", _OUTSIDE),
         Attack("files.postgres", "read PostgreSQL's data folder", _OUTSIDE),
@@ -237,6 +182,27 @@ def _database() -> tuple[Attack, ...]:
     )
 
 
+def _warehouse() -> tuple[Attack, ...]:
+    where = "in the warehouse"
+    return (
+        Attack("warehouse.metadata", f"{where}: ask Airflow's database, on the same server", _PLATFORM),
+        Attack("warehouse.other-role", f"{where}: connect as the victim's role", _PLATFORM),
+        Attack("warehouse.set-role", f"{where}: become the victim's role", _PLATFORM),
+        Attack("warehouse.table-read", f"{where}: read the victim's table", _OWNER),
+        Attack("warehouse.table-write", f"{where}: write into the victim's table", _OWNER),
+        Attack("warehouse.granted", f"{where}: read a table that the victim granted to all by SQL", _OWNER),
+        Attack("warehouse.published-write", f"{where}: write into a table that the victim publishes to it", _OWNER),
+        Attack("warehouse.activity", f"{where}: see everybody's sessions and queries", _PLATFORM),
+        Attack("warehouse.locks", f"{where}: take locks at will, of the one table of them", _PLATFORM),
+        Attack("warehouse.program", f"{where}: run a program (COPY … TO PROGRAM)", _PLATFORM),
+        Attack("warehouse.file", f"{where}: read the server's files", _PLATFORM),
+        Attack("warehouse.function", f"{where}: make a function, which others would run", _PLATFORM),
+        Attack("warehouse.limits", f"{where}: raise its own number of connections", _PLATFORM),
+        Attack("warehouse.connections", f"{where}: hold more connections than it may have", _PLATFORM),
+        Attack("warehouse.long", f"{where}: have a statement take longer than it may", _OWNER),
+    )
+
+
 def _names() -> tuple[Attack, ...]:
     return (
         Attack("names.variable-read", "read the victim's variable", _OWNER),
@@ -321,48 +287,47 @@ def _exhaustion() -> tuple[Attack, ...]:
     )
 
 
-def _parsing() -> tuple[Attack, ...]:
-    """The same functions as on other surfaces, run while the attacker's Dag file is read."""
-    rows = {
-        "airflow-cfg": "read airflow.cfg",
-        "secrets": "read the platform's keys",
-        "bundle-read": "read the victim's Dag files",
-        "see": "see the platform's processes",
-        "api": "connect to the API server",
-        "postgres": "connect to PostgreSQL's socket",
-    }
+# What is tried again elsewhere than in a task, by the same functions.
+_AGAIN: Mapping[str, tuple[str, Control]] = {
+    "airflow-cfg": ("read airflow.cfg", _OUTSIDE),
+    "secrets": ("read the platform's keys", _OUTSIDE),
+    "own-environment": ("find secrets in its environment", _OUTSIDE),
+    "environment": ("read the platform's environment", _OUTSIDE),
+    "see": ("see the platform's processes", _OUTSIDE),
+    "bundle-read": ("read the victim's Dag files", _OWNER),
+    "storage-read": ("read a private file of the victim's storage", _OWNER),
+    "api": ("connect to the API server", _OUTSIDE),
+    "postgres": ("connect to PostgreSQL's socket", _OUTSIDE),
+    "psycopg2": ("ask the database through psycopg2", _PLATFORM),
+    "variable-read": ("read the victim's variable", _OWNER),
+    "variable-keys": ("list the victim's variables", _OWNER),
+    "connection-read": ("read the victim's connection", _OWNER),
+    "xcom-read": ("read an XCom of the victim's task", _OWNER),
+    "run-state": ("read the state of the victim's run", _OWNER),
+    "task-states": ("read the states of the victim's tasks", _OWNER),
+}
+
+
+def _again(surface: str, where: str, names: str, control: Control | None = None) -> tuple[Attack, ...]:
+    """Rows of :data:`_AGAIN`.
+
+    :param names: some of them, with spaces between; ``control`` stands for theirs
+    """
     return tuple(
-        Attack(f"parsing.{name}", f"while its Dag file is read: {what}", _OUTSIDE) for name, what in rows.items()
+        Attack(f"{surface}.{name}", f"{where}: {_AGAIN[name][0]}", control or _AGAIN[name][1]) for name in names.split()
     )
+
+
+def _parsing() -> tuple[Attack, ...]:
+    return _again("parsing", "while its Dag file is read", "airflow-cfg secrets bundle-read see api postgres", _OUTSIDE)
 
 
 def _callbacks() -> tuple[Attack, ...]:
-    """The same functions as on other surfaces, run by the attacker's Dag in its failure callback."""
-    outside = {
-        "airflow-cfg": "read airflow.cfg",
-        "secrets": "read the platform's keys",
-        "own-environment": "find secrets in its environment",
-        "see": "see the platform's processes",
-        "bundle-read": "read the victim's Dag files",
-        "storage-read": "read a private file of the victim's storage",
-        "api": "connect to the API server",
-        "psycopg2": "ask the database through psycopg2",
-        "variable-read": "read the victim's variable",
-        "variable-keys": "list the victim's variables",
-        "connection-read": "read the victim's connection",
-        "xcom-read": "read an XCom of the victim's task",
-        "task-states": "read the states of the victim's tasks",
-    }
-    owners = {"bundle-read", "storage-read", "variable-read", "variable-keys", "connection-read", "xcom-read",
-              "task-states"}  # fmt: skip
-    return tuple(
-        Attack(
-            f"callbacks.{name}",
-            f"in its Dag's failure callback: {what}",
-            _OWNER if name in owners else _PLATFORM if name == "psycopg2" else _OUTSIDE,
-        )
-        for name, what in outside.items()
+    names = (
+        "airflow-cfg secrets own-environment see bundle-read storage-read api psycopg2"
+        " variable-read variable-keys connection-read xcom-read task-states"
     )
+    return _again("callbacks", "in its Dag's failure callback", names)
 
 
 def _tests() -> tuple[Attack, ...]:
@@ -372,97 +337,33 @@ def _tests() -> tuple[Attack, ...]:
     )
 
 
-def _triggers() -> tuple[Attack, ...]:
-    """The same functions once more, run in a trigger that the attacker's task defers to; and two of its own."""
-
-    def row(name: str, what: str, control: Control = _OUTSIDE, *, witness: bool = False) -> Attack:
-        return Attack(f"triggers.{name}", f"from a trigger: {what}", control, witness=witness)
-
+def _viewings() -> tuple[Attack, ...]:
+    link = "the same through a link in its own storage (the control: without one)"
     return (
-        row("airflow-cfg", "read airflow.cfg"),
-        row("secrets", "read the platform's keys"),
-        row("bundle-read", "read the victim's Dag files"),
-        row("storage-read", "read a private file of the victim's storage", _OWNER),
-        row("see", "see the platform's processes"),
-        row("environment", "read the platform's environment"),
-        row("api", "connect to the API server"),
-        row("postgres", "connect to PostgreSQL's socket"),
-        row("variable-read", "read the victim's variable", _OWNER),
-        row("variable-set", "overwrite the victim's variable", _OWNER, witness=True),
-        row("connection-read", "read the victim's connection", _OWNER),
-        row("xcom-read", "read an XCom of the victim's task", _OWNER),
-        row("run-state", "read the state of the victim's run", _OWNER),
-        row("task-states", "read the states of the victim's tasks", _OWNER),
-        row("event", "fire, fail and end the victim's trigger", _OWNER),
-        row("log", "write into the log of the victim's trigger", _OWNER),
+        Attack("viewings.foreign", "have the victim's file shown on the page of artifacts", Control.LEAD),
+        Attack("viewings.link", link, Control.LEAD),
+        Attack("viewings.table", "have the victim's table of the warehouse shown on that page", Control.LEAD),
+    )
+
+
+def _triggers() -> tuple[Attack, ...]:
+    names = (
+        "airflow-cfg secrets storage-read see environment api postgres"
+        " variable-read connection-read xcom-read run-state task-states"
+    )
+    where = "from a trigger"
+    return (
+        *_again("triggers", where, names),
+        *_again("triggers", where, "bundle-read", _OUTSIDE),
+        Attack("triggers.variable-set", f"{where}: overwrite the victim's variable", _OWNER, witness=True),
+        Attack("triggers.event", f"{where}: fire, fail and end the victim's trigger", _OWNER),
+        Attack("triggers.log", f"{where}: write into the log of the victim's trigger", _OWNER),
     )
 
 
 ATTACKS: tuple[Attack, ...] = (
     *_files(), *_links(), *_processes(), *_signals(), *_kernel(), *_sockets(), *_network(), *_relay(), *_tokens(),
-    *_database(), *_names(), *_logs(), *_parsing(), *_callbacks(), *_tests(), *_triggers(), *_exhaustion(),
+    *_database(), *_warehouse(), *_names(), *_logs(), *_parsing(), *_callbacks(), *_tests(), *_viewings(), *_triggers(),
+    *_exhaustion(),
 )  # fmt: skip
 SURFACES: tuple[str, ...] = tuple(dict.fromkeys(attack.surface for attack in ATTACKS))
-
-
-def reference(seen: Mapping[str, Sequence[str]], native: Mapping[str, Any]) -> str:
-    """The table of ``docs/verify-isolation.md``, made from the rows above.
-
-    :param seen: id → the verdicts as root, as an ordinary user, and with isolation none, as they were seen
-    :param native: what ``python -m benchmarks.native_isolation`` stored
-    """
-    columns = ("id", "a task of one team tries to …", "control", "must fail", "root", "user", "none", "native")
-    lines = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
-    for attack in ATTACKS:
-        when = attack.promise.value + (", `--destructive`" if attack.harmful else "")
-        verdicts = [_SHORT[verdict] for verdict in (*seen[attack.id], native["rows"][attack.id]["verdict"])]
-        cells = (f"`{attack.id}`", attack.what, attack.control.value, when, *verdicts)
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def native_reference(native: Mapping[str, Any]) -> str:
-    """What Airflow's own multi-team was seen to do: on what, the sum, and every row that is not blocked.
-
-    :param native: see :func:`reference`
-    """
-    rows, versions, on = native["rows"], native["versions"], native["machine"]
-    verdicts = [row["verdict"] for row in rows.values()]
-    counts = [f"{verdicts.count(each)} {words}" for each, words in _WORDS.items()]
-    lines = [
-        f"{native['deployment']}, as `{native['ran_as']}`. Airflow {versions['airflow']}, Python {versions['python']},"
-        f" {on['system']}, Linux {on['kernel'].split('-')[0]}, {on['cores']} cores; {native['date'][:10]}.",
-        f"{', '.join(counts)}.",
-        "",
-        "| id | native | what was seen, or why not |",
-        "| --- | --- | --- |",
-    ]
-    for attack in ATTACKS:
-        row = rows[attack.id]
-        if row["verdict"] != "blocked":
-            lines.append(f"| `{attack.id}` | {_SHORT[row['verdict']]} | {row['observed'].replace('|', '/')} |")
-    return "\n".join(lines)
-
-
-_SHORT = {"blocked": "blocked", "lost": "**lost**", "not_promised": "–", DOES_NOT_APPLY: "n/a", NOT_TRIED: "not tried"}
-_WORDS = {
-    "blocked": "blocked",
-    "lost": "lost",
-    "not_promised": "not shown",
-    DOES_NOT_APPLY: "do not apply",
-    NOT_TRIED: "not tried",
-}
-
-
-def main(seen: str, native: str) -> None:
-    """Print both tables.
-
-    :param seen: path of the verdicts on this project; ``native``: of those on Airflow's own multi-team
-    """
-    measured = json.loads(Path(native).read_text())
-    sys.stdout.write(reference(json.loads(Path(seen).read_text()), measured) + "\n\n")
-    sys.stdout.write(native_reference(measured) + "\n")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

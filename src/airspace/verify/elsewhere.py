@@ -1,17 +1,19 @@
-"""Attacks that no task makes: by the callback of a Dag, and by tests of connections."""
+"""Attacks that no task makes: by the callback of a Dag, by tests of connections, by looking at files and tables."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any
 
 from airspace.backends.airflow_rest import Session
-from airspace.verify.inside.facts import ATTACKER, CALLED, CALLED_REPORT, CONNECTION, VICTIM, Facts
+from airspace.verify.inside.facts import ATTACKER, CALLED, CALLED_REPORT, CONNECTION, SECRET_FILE, VICTIM, Facts
 from airspace.verify.inside.runner import Result
+from airspace.verify.inside.warehouse import TABLE
 
-SURFACES = frozenset({"parsing", "callbacks", "triggers", "tests"})
+SURFACES = frozenset({"parsing", "callbacks", "triggers", "tests", "viewings"})
 """Those that are not attacked from a task."""
 _PROBE = f"{ATTACKER}.verify_probe"
 _TEST = "/connections/enqueue-test"
@@ -49,6 +51,40 @@ def tests(
     if "tests.loopback" in ids:
         attacks["tests.loopback"] = _reach(outsider, facts.outside_tcp)
     return controls, attacks
+
+
+def viewings(
+    ids: Collection[str], lead: Session, outsider: Session, facts: Facts, storage: Path
+) -> tuple[dict[str, Result], dict[str, Result]]:
+    """Controls and attacks by looking at files and tables; see :func:`tests`.
+
+    :param storage: has a folder of each team
+    """
+    controls, attacks = {}, {}
+    for name in sorted({"viewings.foreign", "viewings.link"} & set(ids)):
+        controls[name] = _shown(lead, VICTIM, f"files/{SECRET_FILE}", facts.secret)
+    if "viewings.foreign" in ids:
+        attacks["viewings.foreign"] = _shown(outsider, VICTIM, f"files/{SECRET_FILE}", facts.secret)
+    if "viewings.link" in ids:
+        planted = storage / ATTACKER / f"verify-link-{facts.nonce}"
+        planted.symlink_to(storage / VICTIM / SECRET_FILE)
+        try:
+            attacks["viewings.link"] = _shown(outsider, ATTACKER, f"files/{planted.name}", facts.secret)
+        finally:
+            planted.unlink()
+    if "viewings.table" in ids:
+        table = f"tables/{VICTIM}/{TABLE}"
+        controls["viewings.table"] = _shown(lead, VICTIM, table, facts.secret, "table")
+        tries = [_shown(outsider, team, table, facts.secret, "table") for team in (ATTACKER, VICTIM)]
+        attacks["viewings.table"] = max(tries, key=lambda tried: tried.outcome == "done")
+    return controls, attacks
+
+
+def _shown(session: Session, team: str, at: str, wanted: str, what: str = "preview") -> Result:
+    answer = session.ask_pages(f"/artifacts/{team}/{what}", at=at)
+    if answer.ok and wanted in str(answer.body):
+        return Result("done", f"the {'table' if what == 'table' else 'file'} was shown")
+    return Result("refused", f"{answer.status} {answer.words}".strip())
 
 
 def _queue(session: Session) -> Result:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from airspace.verify.catalogue import Attack, Promise
+from airspace.verify.attack import Attack, Promise
 from airspace.verify.inside.runner import Result
 
 BLOCKED, LOST, NOT_PROMISED = "blocked", "lost", "not_promised"

@@ -1,4 +1,4 @@
-"""Two throwaway teams, planted by the ordinary apply, and taken back as far as there is a way."""
+"""Two throwaway teams, planted by the ordinary apply, and removed as any team is."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import fcntl
 import json
 import os
 import secrets
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from airspace.backends.airflow_rest import Airflow, RestError, Session
-from airspace.model.errors import AirspaceError
+from airspace.backends.airflow_rest import Airflow, Session
+from airspace.model.errors import AirspaceError, InvalidInputError
 from airspace.platform.service import Platform
-from airspace.teams.service import WORKER, apply, load
-from airspace.verify.attempt import stop_runs
+from airspace.teams.ports import WORKER
+from airspace.teams.removal import Options, remove_team
+from airspace.teams.service import apply, load
 from airspace.verify.inside.facts import (
     ATTACKER,
     BAIT,
@@ -32,10 +32,10 @@ from airspace.verify.inside.facts import (
     VICTIM,
     Facts,
 )
+from airspace.verify.inside.warehouse import SECONDS, SHOWN
 
 RUNNER, OUTSIDER = "verify_runner", "verify_outsider"
 """Lead of both teams; lead of the attacker's alone."""
-_PREFIX = "verify_"
 
 _ATTACKER_FILE = """\
 name: {team}
@@ -43,6 +43,7 @@ title: "Throwaway: airspace verify (attacker)"
 members: {{{runner}: lead, {outsider}: lead}}
 limits: {{memory: 512M, processes: 64, scratch: 64M{cpu}}}
 network: ["localhost:{trap}"]
+warehouse: {{seconds: {seconds}}}
 assets:
   {bait}: {{consumers: [{victim}]}}
 """
@@ -60,13 +61,8 @@ variables:
   verify_doomed_verify_attacker: untouched
   verify_doomed_verify_victim: untouched
 assets:
-  {shared}: {{consumers: [{attacker}]}}
+  {shared}: {{consumers: [{attacker}], tables: [{table}]}}
   {unshared}: {{consumers: []}}
-"""
-
-_EMPTY_FILE = """\
-name: {team}
-title: "Throwaway: airspace verify (empty)"
 """
 
 _DAG = """\
@@ -158,6 +154,7 @@ def plant(platform: Platform, secret: str, ports: tuple[int, int], *, limited: b
         "bait": BAIT,
         "shared": SHARED,
     }
+    names |= {"table": SHOWN, "seconds": str(SECONDS)}
     names |= {"unshared": UNSHARED, "connection": CONNECTION, "key": VARIABLE, "variable": _SECRET_VARIABLE}
     reach, trap = ports
     cpu = ", cpu: 0.5" if limited else ""
@@ -204,22 +201,15 @@ def _write(path: Path, text: str) -> None:
 
 
 def take_back(platform: Platform) -> list[str]:
-    """Remove what there is a way to remove; what is left of it, in words."""
+    """Remove both teams, as any team is removed; what is left of them, in words."""
     left = []
-    for team, dag_id in (*DAGS.items(), (ATTACKER, PARSED), (ATTACKER, CALLED)):
-        with suppress(FileNotFoundError):
-            (platform.layout.dags / team / f"{dag_id}.py").unlink()
-    # The password is known here only, and the user is a member of nothing afterwards.
-    password = _ensure_user(platform)
-    with Airflow(platform.url) as airflow:
-        session = sign_in(airflow, password)
-        stop_runs(session)
-        left += _remove_rows(session)
-    _apply(platform, {team: _EMPTY_FILE.format(team=team) for team in DAGS}, {})
     for team in DAGS:
-        left += [f"storage/{team}/{name}" for name in _empty(platform.layout.storage / team)]
-    for dag_id in (*DAGS.values(), CALLED):
-        shutil.rmtree(platform.layout.logs / "airflow" / f"dag_id={dag_id}", ignore_errors=True)
+        try:
+            remove_team(platform, team, Options(drain=0.0, export=False))
+        except InvalidInputError:
+            continue  # it was not even planted
+        except AirspaceError as error:
+            left.append(f"team {team}: {error.message}")
     return left
 
 
@@ -230,40 +220,11 @@ def _ensure_user(platform: Platform) -> str:
     return password
 
 
-def _remove_rows(session: Session) -> list[str]:
-    left = []
-    for dag_id in (*DAGS.values(), PARSED, CALLED):
-        answer = session.ask("DELETE", f"/dags/{dag_id}")
-        if not answer.ok and answer.status != 404:
-            left.append(f"the rows of Dag {dag_id} ({answer.words or answer.status})")
-    with suppress(RestError):
-        for name in session.names("variables"):
-            team, _, short = name.partition(".")
-            if team == ATTACKER and (short.startswith((_PREFIX, VICTIM))):
-                session.ask("DELETE", f"/variables/{name}")
-    return left
-
-
 def _apply(platform: Platform, texts: Mapping[str, str], secret: Mapping[str, str]) -> None:
     with tempfile.TemporaryDirectory(prefix="airspace-verify-") as folder:
         for team, text in texts.items():
             Path(folder, f"{team}.yaml").write_text(text, encoding="utf-8")
         apply(load(Path(folder), platform.layout, secret), platform)
-
-
-def _empty(folder: Path) -> list[str]:
-    """Remove what is in a team's storage. Links are removed, not followed."""
-    with suppress(FileNotFoundError):
-        for entry in os.scandir(folder):
-            if entry.name == "published" and entry.is_dir(follow_symlinks=False):
-                _empty(Path(entry.path))
-            elif entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path, ignore_errors=True)
-            else:
-                with suppress(OSError):
-                    Path(entry.path).unlink()
-        return sorted(name for name in os.listdir(folder) if name != "published")  # noqa: PTH208
-    return []
 
 
 def sign_in(airflow: Airflow, password: str, user: str = RUNNER) -> Session:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from airspace.backends.airflow_rest import Airflow
 from airspace.model.errors import NotRunningError
+from airspace.platform.health import RUNNING, STARTING, UNRESPONSIVE, Status
 from airspace.platform.service import Platform
 from airspace.verify import outside, planting
 from airspace.verify.attempt import Attempt, Tell
@@ -15,6 +16,9 @@ from airspace.verify.catalogue import ATTACKS
 from airspace.verify.inside.facts import Facts
 from airspace.verify.judge import Verdicts
 from airspace.verify.target import PlatformTarget
+
+_READY_SECONDS = 30.0
+_COMING = frozenset({RUNNING, STARTING, UNRESPONSIVE})
 
 
 @dataclass(frozen=True)
@@ -43,15 +47,31 @@ class Findings:
     left: tuple[str, ...] = ()
 
 
+def _ready(platform: Platform, tell: Tell) -> Status:
+    """The platform's status, once it is ready: right after a start, or beside heavy work, a part may be slow to answer.
+
+    :raises NotRunningError: it is not running, or is not ready in time
+    """
+    deadline = time.monotonic() + _READY_SECONDS
+    while not (status := platform.status()).ready:
+        late = [f"{part.name} is {part.state}" for part in status.components if part.state != RUNNING]
+        coming = status.components and all(part.state in _COMING for part in status.components)
+        if not coming or time.monotonic() > deadline:
+            why = f" ({', '.join(late)})" if late else ""
+            fix = "airspace up; airspace status"
+            raise NotRunningError(f"the platform is not ready{why}: nothing can be verified", fix=fix)
+        tell(f"wait: {', '.join(late)}")
+        time.sleep(1.0)
+    return status
+
+
 def verify(platform: Platform, options: Options, tell: Tell) -> Findings:
     """Attack the running platform.
 
     :raises NotRunningError: it is not ready
     """
     started = time.monotonic()
-    status = platform.status()
-    if not status.ready:
-        raise NotRunningError("the platform is not ready: nothing can be verified", fix="airspace up; airspace status")
+    status = _ready(platform, tell)
     wanted = [attack for attack in ATTACKS if not options.only or attack.surface in options.only]
     chosen = [attack for attack in wanted if options.destructive or not attack.harmful]
     skipped = tuple(attack.id for attack in wanted if attack not in chosen)

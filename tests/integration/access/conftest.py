@@ -35,8 +35,11 @@ class Server:
 
 
 @contextmanager
-def serving(postgres: Cluster, template: str) -> Iterator[Server]:
-    """A filled server of its own."""
+def serving(postgres: Cluster, template: str, below: str = "") -> Iterator[Server]:
+    """A filled server of its own.
+
+    :param below: the path that people's addresses begin with
+    """
     name = f"a_{secrets.token_hex(6)}"
     postgres.create_database(DATABASE_PASSWORD, name, template=template)
     home = Path(tempfile.mkdtemp(prefix="asp-access-"))
@@ -45,6 +48,8 @@ def serving(postgres: Cluster, template: str) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    if below:
+        env["AIRFLOW__API__BASE_URL"] = f"http://127.0.0.1:{port}{below}"
     log = (home / "log").open("w")
     server = subprocess.Popen(
         [sys.executable, str(SERVE), str(port), str(home / "without")], env=env, stdout=log, stderr=subprocess.STDOUT

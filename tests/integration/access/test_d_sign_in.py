@@ -152,8 +152,26 @@ def test_somebody_without_a_role_is_told_whom_to_ask(browser: httpx.Client) -> N
     assert answer.headers["location"] == "/auth/no-team"
     page = browser.get("/auth/no-team").text
     assert "members: {nemo: viewer}" in page
+    assert "whoever runs this platform" in page
+    assert "admin" not in page, "nobody is named unasked"
+    assert browser.get("/auth/whoami").json()["contact"] in page
     assert browser.get("/api/v2/dags").json()["total_entries"] == 0
     assert httpx.get(f"{browser.base_url}/auth/no-team").headers["location"] == "/auth/login"
+
+
+def test_our_pages_are_loaded_by_everyone_from_one_address(
+    browser: httpx.Client, as_user: Callable[[str], httpx.Client]
+) -> None:
+    plugins = as_user("viewer").get("/api/v2/plugins").json()["plugins"]
+    apps = [app for plugin in plugins for app in plugin["react_apps"]]
+    assert [app["name"] for app in apps if app["destination"] == "base"] == ["Airspace switcher"]
+    [script] = {app["bundle_url"] for app in apps}
+    drawn = browser.get(script)
+    assert (drawn.status_code, drawn.headers["cache-control"]) == (200, "public, max-age=31536000, immutable")
+    assert drawn.headers["content-type"].startswith("text/javascript")
+    assert not [app["name"] for app in apps if app["name"] not in drawn.text]
+    assert all(browser.get(app["icon"]).status_code == 200 for app in apps if app["icon"])
+    assert "contact" not in as_user("viewer").get("/auth/whoami").json()
 
 
 def test_tokens_for_scripts(browser: httpx.Client) -> None:

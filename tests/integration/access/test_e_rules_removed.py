@@ -19,6 +19,7 @@ HOLDS_UP: dict[str, tuple[str, str, int]] = {
     "auditors_read_everything": ("iris", "/api/v2/dags", 1),
     "members_act_by_role": ("lead", "/api/v2/dags", 0),
     "support_reaches_every_team": ("sue", "/api/v2/dags", 0),
+    "support_opens_the_platforms_home": ("sue", "/airspace/api/homes/platform", 404),
     "consumers_read_shared_assets": ("viewer", "/api/v2/assets", 1),
     "lists_open_where_rows_may_show": ("author", "/api/v2/variables", 403),
     "everyday_lists_open_for_everyone": ("nemo", "/api/v2/dags", 403),

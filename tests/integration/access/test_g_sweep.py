@@ -21,16 +21,26 @@ from urllib.parse import unquote
 import pytest
 
 from airspace.backends.postgres import Cluster
+from airspace.model.home import HomeLayout
+from airspace.model.warehouse import KEY, Offer
 from tests.conftest import PASSWORD
 from tests.integration.access.sweep.catalogue import PAST, who
 from tests.integration.conftest import write_airflow_home
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]  # the first of them asks everything
 
 CHECKOUT = Path(__file__).parents[3]
 WORD = "zebra"  # in every text of the second team's
 MEMBERS = ("nobody", "viewer", "operator", "author", "lead")
 Answer = dict[str, Any]
+
+
+def offer_warehouse(home: Path) -> None:
+    """One that is offered, and never asked: no sandbox runs here."""
+    layout = HomeLayout(home)
+    layout.warehouse.write_text(Offer("/nowhere").text())
+    layout.secrets.mkdir()
+    (layout.secrets / KEY).write_text("a key of this test")
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +54,7 @@ def answers(postgres: Cluster, migrated_template: str, tmp_path_factory: pytest.
         config.read_text().replace("[core]\n", "[core]\ntest_connection = Enabled\n")
         + "\n[connection_test]\ntimeout = 0\n"
     )
+    offer_warehouse(home)
     command = [
         "-m",
         "tests.integration.access.sweep.run",
@@ -60,8 +71,8 @@ def answers(postgres: Cluster, migrated_template: str, tmp_path_factory: pytest.
             check=False,
         )
     assert done.returncode == 0, (home / "log").read_text()[-4000:]
-    both, alone = (json.loads((home / f"{world}.json").read_text()) for world in ("both", "alone"))
-    return [*alone["answers"], *both["answers"]]
+    parts = (json.loads((home / f"{part}.json").read_text()) for part in ("alone", "both", "further"))
+    return [answer for part in parts for answer in part["answers"]]
 
 
 def key(answer: Answer) -> tuple[str, ...]:
@@ -170,7 +181,9 @@ def test_each_refused_request_is_a_good_one_of_its_owners(answers: list[Answer])
         control = owners[each["route"], each["url"], json.dumps(each["sent"])]
         # A connection of no team is tested by nobody: there is no sandbox for it.
         tests_nobodys = each["kind"] == "nobodys" and each["route"].endswith(("/connections/test", "/enqueue-test"))
-        if who()[each["route"]] != "platform" and not good(control) and not tests_nobodys:
+        # There is no team that is nobody's.
+        of_a_team = each["kind"] == "nobodys" and ("{team}" in each["route"] or "team=None" in each["url"])
+        if who()[each["route"]] != "platform" and not good(control) and not (tests_nobodys or of_a_team):
             lacking.append(line(control))
     assert not lacking, "\n".join(lacking)
 
@@ -186,6 +199,58 @@ def test_nobody_writes_into_anothers_log(answers: list[Answer]) -> None:
     assert any(WORD in dag for a in of(answers, kind="other", user=f"{WORD}_lead") for dag in a["logged"])
 
 
+PUBLIC = {"public"}
+OF_THE_PERSON = {
+    "GET /auth/whoami", "GET /auth/as/{name}", "GET /ui/auth/me", "GET /airspace/api/me",
+    "GET /airspace/api/where/dags/{dag_id}", "GET /airspace/api/where/assets/{asset_id}",
+}  # fmt: skip
+"""What says who somebody is, and leads to what else they may look at."""
+
+
+def test_the_view_of_one_team_holds_what_its_own_lead_sees(answers: list[Answer]) -> None:
+    """Somebody who leads both teams is told in the first one's view what the lead of that one alone is told."""
+    alone = {(a["route"], a["url"], json.dumps(a["sent"])): told(a) for a in of(answers, user="lead")}
+    seen = list(of(answers, user=BOTH, why="view of own_team"))
+    assert len(seen) > 250
+    differing = []
+    for each in seen:
+        status, body, location = alone[each["route"], each["url"].removeprefix("/t/own_team"), json.dumps(each["sent"])]
+        same = (status, body.replace('"lead"', f'"{BOTH}"'), location)
+        if not each["route"].startswith("GET "):  # numbers count on, and nobody orders what was changed
+            same = (status, each["body"], location)
+        if each["route"] not in OF_THE_PERSON and who()[each["route"]] not in PUBLIC and told(each) != same:
+            differing.append(f"{line(each)}\n   its own lead: {same[0]} {same[1][:300]}")
+    assert not differing, "\n".join(differing)
+
+
+def test_in_a_teams_view_an_administrator_may_what_its_lead_may(answers: list[Answer]) -> None:
+    # Favourites are one's own.
+    alone = {(a["route"], json.dumps(a["sent"])): a for a in of(answers, user="lead", kind="own")}
+    seen = list(of(answers, user="admin", why="view of own_team"))
+    assert len(seen) > 150
+    lead = [alone[each["route"], json.dumps(each["sent"])] for each in seen]
+    differing = [
+        f"{line(each)}\n   the lead: {other['status']}"
+        for each, other in zip(seen, lead, strict=True)
+        if each["status"] != other["status"]
+        and not each["route"].endswith("favorite")
+        and each["route"] not in OF_THE_PERSON
+    ]
+    assert not differing, "\n".join(differing)
+    shown = [each for each in seen if each["route"] not in OF_THE_PERSON]
+    assert not [line(each) for each in shown if WORD in without_what_was_asked(each)]
+
+
+def test_a_foreign_teams_view_is_not_there(answers: list[Answer]) -> None:
+    """That a view of no team at all is told in the same words is compared with the world without others."""
+    seen = list(of(answers, user="lead", why="view of zebra_team"))
+    assert len(seen) > 250
+    open_to_all = {route for route, lowest in who().items() if lowest in PUBLIC}
+    assert not [line(a) for a in seen if a["route"] not in open_to_all and (a["status"], a["body"]) != NOT_FOUND]
+
+
+NOT_FOUND = (404, '{"detail":"Not Found"}')
+BOTH = "both_lead"
 RANK = {"viewer": 0, "operator": 1, "author": 2, "lead": 3}
 
 
@@ -198,8 +263,8 @@ def expected(user: str, route: str, lowest: str) -> bool:
         return user != ""
     if user == "admin" or (user == "auditor" and reads):
         return True
-    if lowest == "platform":
-        return False
+    if lowest in ("platform", "oversight"):
+        return lowest == "oversight" and user == "support"
     held = "operator" if user == "support" else user
     return held in RANK and RANK[held] >= RANK[lowest]
 

@@ -215,7 +215,7 @@ def world(postgres: Cluster, migrated_template: str, tmp_path_factory: pytest.Te
         for team in loaded.teams
         for asset, consumers in team.desired.assets.items()
     }
-    with _server(env) as (process, port), Airflow(f"http://127.0.0.1:{port}") as airflow:
+    with _spawner(layout, env), _server(env) as (process, port), Airflow(f"http://127.0.0.1:{port}") as airflow:
         made = World(Context(airflow, people, layout.storage, FACTS, consents), engine, layout.storage, process)
         made.order(
             seed={
@@ -229,6 +229,22 @@ def world(postgres: Cluster, migrated_template: str, tmp_path_factory: pytest.Te
         yield made
     engine.dispose()
     shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def _spawner(layout: HomeLayout, env: dict[str, str]) -> Iterator[None]:
+    """What looks at published files; of the walls, other tests tell."""
+    layout.run.mkdir(mode=0o700)
+    layout.team_airflow.mkdir()
+    (layout.team_airflow / "airflow.cfg").touch()
+    env |= {"AIRSPACE_RUN": str(layout.run), "AIRSPACE_PLATFORM": "0a0a0a"}
+    with (layout.root / "spawner.log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "airspace.sandbox.spawner", "none"], env=env, stderr=log)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 @contextmanager

@@ -130,6 +130,7 @@ BROKEN: list[tuple[str, str, Breakage]] = [
     ("consent", "another team's Dag ran", _foreign_listener_ran),
     ("consent", "another team's Dag has heard", _foreign_listener_waits),
     ("consent-view", "members see every asset", _hole("members_read_assets")),
+    ("dashboard-shown", "members see every team's artifacts", _hole("members_read_artifacts")),
     ("tenant-view", "members see everything", _hole("members_read_everything")),
     ("roles-act", "viewers trigger", _hole("viewers_trigger")),
     ("roles-write", "operators write variables", _hole("operators_write")),

@@ -91,6 +91,11 @@ def members_read_assets(principal: Principal, action: Action, resource: Resource
     return "hole" if principal.teams and resource.kind is Kind.ASSET and action is Action.READ else None
 
 
+def members_read_artifacts(principal: Principal, action: Action, resource: Resource) -> str | None:
+    """Hole."""
+    return "hole" if principal.teams and resource.kind is Kind.ARTIFACT and action is Action.READ else None
+
+
 HOLES = {
     rule.__name__: rule
     for rule in (
@@ -102,6 +107,7 @@ HOLES = {
         auditors_write,
         leads_write_globals,
         members_read_assets,
+        members_read_artifacts,
     )
 }
 

@@ -6,12 +6,17 @@ import contextlib
 import hashlib
 import http.server
 import os
+import shutil
 import signal
 import socket
 import socketserver
+import ssl
+import struct
 import subprocess
 import threading
 from pathlib import Path
+
+import psycopg2
 
 from airspace.backends import postgres
 from tests.integration.sandbox.house import until
@@ -78,11 +83,26 @@ class Database:
             "--no-instructions",
         ]
         subprocess.run([*drop, *made], check=True, capture_output=True, cwd="/", env={"LC_ALL": "C"})
-        command = [str(tools / "postgres"), "-D", str(self._data), "-p", str(self.port), "-h", "127.0.0.1", "-k", ""]
+        command = [str(tools / "postgres"), "-D", self.folder, "-p", str(self.port), "-h", "127.0.0.1"]
+        command += ["-k", self.folder]
         self._log = (self._data / "log").open("wb")
         self._server = subprocess.Popen([*drop, *command], stdout=self._log, stderr=self._log, cwd="/")
         until(self._answers, 30)
         return self
+
+    @property
+    def folder(self) -> str:
+        """Of its socket."""
+        return str(self._data)
+
+    def do(self, *statements: str) -> list[tuple[object, ...]]:
+        """As its owner, each by itself; the last one's rows."""
+        link = psycopg2.connect(host="127.0.0.1", port=self.port, user="airspace", dbname="postgres")
+        link.autocommit = True
+        with contextlib.closing(link), link.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            return list(cursor.fetchall()) if cursor.description else []
 
     def _answers(self) -> bool:
         try:
@@ -95,3 +115,89 @@ class Database:
         self._server.send_signal(signal.SIGINT)
         self._server.wait(20)
         self._log.close()
+        shutil.rmtree(self._data, ignore_errors=True)
+
+
+class Encrypted:
+    """A database's TLS: PostgreSQL's first question is answered, and what follows goes on in the clear.
+
+    The project's own binaries of PostgreSQL speak no TLS.
+
+    :param certificate: None: it says that it has none
+    """
+
+    def __init__(self, port: int, certificate: Path | None) -> None:
+        self._to = port
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificate else None
+        if self._context is not None and certificate is not None:
+            self._context.load_cert_chain(certificate)
+        self.sealed = 0
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self._listening.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        self._listening.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                link, _ = self._listening.accept()
+                threading.Thread(target=self._serve, args=(link,), daemon=True).start()
+
+    def _serve(self, link: socket.socket) -> None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._to)) as database:
+            first = link.recv(8, socket.MSG_WAITALL)
+            if first == struct.pack("!II", 8, 80877103):
+                link.sendall(b"S" if self._context else b"N")
+                if self._context is not None:
+                    link.settimeout(60)  # so that nobody waits inside of OpenSSL, which two threads use here
+                    link = self._context.wrap_socket(link, server_side=True)
+                    self.sealed += 1
+            else:
+                database.sendall(first)
+            back = threading.Thread(target=_pour, args=(database, link), daemon=True)
+            back.start()
+            _pour(link, database)
+            back.join(5)
+        link.close()
+
+
+class Sealed:
+    """TLS in front of a port that speaks without it."""
+
+    def __init__(self, port: int, certificate: Path) -> None:
+        self._to = port
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate)
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = int(self._listening.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        self._listening.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                link, _ = self._listening.accept()
+                threading.Thread(target=self._serve, args=(link,), daemon=True).start()
+
+    def _serve(self, link: socket.socket) -> None:
+        with contextlib.suppress(OSError), link, socket.create_connection(("127.0.0.1", self._to)) as behind:
+            link.settimeout(60)  # so that nobody waits inside of OpenSSL, which two threads use here
+            with self._context.wrap_socket(link, server_side=True) as sealed:
+                back = threading.Thread(target=_pour, args=(behind, sealed), daemon=True)
+                back.start()
+                _pour(sealed, behind)
+                back.join(5)
+
+
+def _pour(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_RDWR)

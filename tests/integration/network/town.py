@@ -15,6 +15,7 @@ import traceback
 from ipaddress import ip_address
 from pathlib import Path
 
+from airspace.model.warehouse import Offer
 from airspace.sandbox.relay import server
 from airspace.sandbox.relay.hearing import Hearing
 from airspace.sandbox.relay.rules import Address
@@ -37,17 +38,31 @@ class Town(House):
         part.write_text(json.dumps(names))
         part.rename(self.table)
 
+    def offer(self, offer: Offer) -> None:
+        """Start the relay anew, with a warehouse."""
+        self.layout.warehouse.write_text(offer.text())
+        if self.relay is not None:
+            self.relay.kill()
+            self.relay.wait()
+        (self.run_dir / server.SOCKET).unlink(missing_ok=True)
+        self.start_relay()
+
     def start_relay(self) -> None:
         """Start it."""
         code = "import sys; from tests.integration.network.town import serve; serve(*sys.argv[1:])"
         with self.log.open("ab") as log:
             self.relay = subprocess.Popen(
-                [sys.executable, "-c", code, str(self.run_dir), str(self.table)],
+                [sys.executable, "-c", code, str(self.run_dir), str(self.table), str(self.layout.warehouse)],
                 stdout=log,
                 stderr=log,
                 cwd=repository(),
             )
-        until(lambda: (self.run_dir / server.SOCKET).exists())
+        until(self._listens)
+
+    def _listens(self) -> bool:
+        """Whether the relay can be spoken to: its socket is there a moment before."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as link:
+            return link.connect_ex(str(self.run_dir / server.SOCKET)) == 0
 
     def allow(self, team: str, *entries: str) -> None:
         """What its file lists from now on; what runs goes on in the sandbox it has."""
@@ -74,7 +89,7 @@ class Town(House):
             self.relay.wait(10)
 
 
-def serve(run: str, table: str) -> None:
+def serve(run: str, table: str, warehouse: str) -> None:
     """The relay's process; nothing is kept, so that a name may change from one question to the next."""
     asked: dict[str, int] = {}
 
@@ -88,7 +103,8 @@ def serve(run: str, table: str) -> None:
             return ()
         return tuple(map(ip_address, found))
 
-    made = server.Relay(Path(run), frozenset({os.getuid()}), look_up, kept=0.0)
+    offer = Offer.read(Path(warehouse).read_text()) if Path(warehouse).exists() else None
+    made = server.Relay(Path(run), frozenset({os.getuid()}), look_up, kept=0.0, warehouse=offer)
     signal.signal(signal.SIGTERM, lambda *_: made.stop())
     made.run()
 
@@ -103,11 +119,12 @@ def own_address() -> str | None:
 
 def main() -> None:
     """Run every case, or those that are named; one line of JSON a case."""
-    from tests.integration.network import cases
+    from tests.integration.network import cases, snowflake
 
+    known = (*cases.ALL, *snowflake.ALL)
     town = Town()
     try:
-        for case in [case for case in cases.ALL if case.__name__ in sys.argv[1:] or not sys.argv[1:]]:
+        for case in [case for case in known if case.__name__ in sys.argv[1:]] or cases.ALL:
             error, began = None, time.monotonic()
             try:
                 case(town)

@@ -55,9 +55,10 @@ def test_from_up_to_destroy(airspace: Airspace, folder: Path) -> None:
     assert f"{document['url']}/auth/login" in up.stderr
 
     status = json.loads(airspace("status", "--json").stdout)
-    assert set(status) == {"url", "ready", "isolation", "components", "teams"}
+    assert set(status) == {"url", "ready", "isolation", "components", "teams", "misplaced", "sources"}
     assert status["isolation"] == "sandbox"
-    names = ["postgres", "spawner", "relay", "fetcher", "api-server", "scheduler", "dag-processor", "triggerer"]
+    names = ["postgres", "spawner", "relay", "keeper", "fetcher", "puller"]
+    names += ["api-server", "scheduler", "dag-processor", "triggerer"]
     assert [part["name"] for part in status["components"]] == names
     assert {part["state"] for part in status["components"]} == {"running"}
     assert all(set(part) == {"name", "state", "pid", "rss_mb"} for part in status["components"])

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from airspace.model.errors import AirspaceError, HomeError, NotRunningError
+from airspace.platform import ports
 from airspace.platform.home import read_manifest
 from airspace.platform.progress import Event
 from airspace.platform.service import Platform
@@ -27,7 +28,7 @@ New = Callable[..., Platform]
 ROOT = os.getuid() == 0
 
 
-def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "did not happen in time"
@@ -207,10 +208,12 @@ def test_a_home_with_a_long_path_has_its_sockets_elsewhere(new_platform: New) ->
 
 def test_a_port_that_is_asked_for_is_used_and_another_is_refused_while_running(new_platform: New) -> None:
     platform = new_platform()
-    platform.up(port=18473)
-    assert platform.url == "http://127.0.0.1:18473"
-    with pytest.raises(AirspaceError, match="running on port 18473") as refused:
-        platform.up(port=18474)
+    with ports.reserved(None, None) as port:
+        pass
+    platform.up(port=port)
+    assert platform.url == f"http://127.0.0.1:{port}"
+    with pytest.raises(AirspaceError, match=f"running on port {port}") as refused:
+        platform.up(port=port + 1)
     assert "airspace down" in (refused.value.fix or "")
 
 

@@ -39,6 +39,7 @@ def airflow_home(postgres: Cluster, migrated_template: str) -> Iterator[Home]:
     root = Path(tempfile.mkdtemp(prefix="asp-rt-", dir="/tmp"))
     with home(root, postgres.url(PASSWORD, name), OVERRIDES) as made:
         made.watch_imports()
+        made.offer_warehouse(postgres.socket_dir)
         yield made
     shutil.rmtree(root, ignore_errors=True)
 

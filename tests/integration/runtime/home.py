@@ -24,8 +24,10 @@ from sqlalchemy import Engine, create_engine, text
 
 from airspace.backends.postgres import asynchronous
 from airspace.model.home import HomeLayout
-from airspace.platform import bells, places
+from airspace.model.warehouse import KEY, Offer
+from airspace.platform import bells, places, warm_worker
 from airspace.platform.airflow_config import Settings, render, render_for_teams
+from airspace.platform.control import accepted
 from airspace.platform.home import write_atomically
 from airspace.sandbox.spec import Limits, TeamPlace, write_places
 
@@ -44,6 +46,18 @@ sys.addaudithook(hook)
 tell("started", sys.orig_argv[-1])
 """
 FIRST_USER = 1_900_000_000
+# Importing Airflow takes seconds, making a run does not.
+TRIGGERING = """
+import os, sys
+told = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+from airflow.api.common.trigger_dag import trigger_dag
+from airflow.utils.types import DagRunTriggeredByType
+for line in sys.stdin:
+    trigger_dag(dag_id=line.strip(), triggered_by=DagRunTriggeredByType.TEST)
+    told.write("done\\n")
+    told.flush()
+"""
 
 
 @dataclass
@@ -56,6 +70,7 @@ class Home:
     env: dict[str, str]
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     sessions: set[int] = field(default_factory=set)
+    _triggering: subprocess.Popen[str] | None = None
 
     # --- components ------------------------------------------------------------------------------------------------
 
@@ -75,7 +90,15 @@ class Home:
         self.sessions.add(self.processes[name].pid)
         return self.processes[name]
 
-    def stop(self, name: str, seconds: float = 20) -> float:
+    def offer_warehouse(self, folder: Path) -> None:
+        """On the server whose socket is in that folder; before the relay starts."""
+        mark = secrets.token_hex(3)
+        offer = Offer(str(folder), database=f"w_{mark}", prefix=f"w{mark}_")
+        self.layout.warehouse.write_text(offer.text())
+        self.layout.secrets.mkdir(mode=0o700)
+        (self.layout.secrets / KEY).write_text(secrets.token_urlsafe(32))
+
+    def stop(self, name: str, seconds: float = 60) -> float:
         """Seconds that it took to stop."""
         process = self.processes.pop(name)
         started = time.monotonic()
@@ -216,14 +239,47 @@ class Home:
         files = sorted(folder.glob(f"dag_id={dag_id}/run_id=*/task_id={task_id}/**/*.log"))
         return "".join(file.read_text() for file in files)
 
+    def await_log(self, dag_id: str, task_id: str, *parts: str) -> None:
+        """Wait until a task's log says all of this: it comes by another way than the task's state."""
+        for part in parts:
+            wait_for(lambda part=part: part in self.task_log(dag_id, task_id))  # type: ignore[misc]
+
     def trigger(self, dag_id: str) -> None:
-        """A run as the API makes it."""
-        script = (
-            "import sys; from airflow.api.common.trigger_dag import trigger_dag;"
-            "from airflow.utils.types import DagRunTriggeredByType as T;"
-            "trigger_dag(dag_id=sys.argv[1], triggered_by=T.TEST)"
-        )
-        subprocess.run([sys.executable, "-c", script, dag_id], env=self.env, check=True, capture_output=True)
+        """A run as the API makes it, past its door."""
+        if self._triggering is None:
+            with self.log("triggering").open("ab") as log:
+                self._triggering = subprocess.Popen(
+                    [sys.executable, "-c", TRIGGERING], env=self.env, cwd="/", text=True, stderr=log,
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                )  # fmt: skip
+        asked, said = self._triggering.stdin, self._triggering.stdout
+        assert asked is not None
+        assert said is not None
+        asked.write(f"{dag_id}\n")
+        asked.flush()
+        assert said.readline() == "done\n", self.log("triggering").read_text()[-3000:]
+
+    def admin(self, command: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """What the API server does in the admin worker's place."""
+        answer = warm_worker.ask(self.layout.run, command, payload, 60)
+        assert answer is not None, "the API server does not listen"
+        return accepted(answer)
+
+    def close(self) -> None:
+        """End everything."""
+        if self._triggering is not None:
+            with self._triggering as helper:
+                helper.kill()
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        if self.engine is not None:  # a home of the fetcher alone has none
+            self.engine.dispose()
 
     def titles(self) -> list[str]:
         """The titles of all processes that the components started, also of those that they left behind."""
@@ -241,15 +297,21 @@ class Home:
         return found
 
 
-def wait_for(what: Callable[[], T], seconds: float = 30, every: float = 0.03) -> T:
-    """Wait until it is true; what it gave."""
-    deadline = time.monotonic() + seconds
+PATIENCE = 45.0
+"""Seconds: longer than a busy machine needs, shorter than what happens anyway: folders are looked at each minute."""
+_SLOWEST = 0.25
+
+
+def wait_for(what: Callable[[], T], seconds: float = PATIENCE, every: float = 0.03) -> T:
+    """Wait until it is true; what it gave. The longer it takes, the less often it is asked: asking is work too."""
+    began = time.monotonic()
     while True:
         found = what()
         if found:
             return found
-        assert time.monotonic() < deadline, f"nothing within {seconds} s"
-        time.sleep(every)
+        waited = time.monotonic() - began
+        assert waited < seconds, f"nothing within {seconds} s"
+        time.sleep(max(every, min(waited / 10, _SLOWEST)))
 
 
 def free_port() -> int:
@@ -297,16 +359,7 @@ def home(root: Path, database: str, overrides: str = "") -> Iterator[Home]:
     try:
         yield made
     finally:
-        for name in list(made.processes):
-            with_trouble = made.processes[name]
-            with_trouble.terminate()
-        for process in made.processes.values():
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-        engine.dispose()
+        made.close()
 
 
 def sources(layout: HomeLayout, folders: Mapping[str, Path]) -> None:

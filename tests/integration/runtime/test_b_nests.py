@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import psutil
 import pytest
 
@@ -49,15 +47,15 @@ def test_tasks_of_a_file_share_a_reading_until_it_changes(running: Home) -> None
         most = max(most, processes("nesting"))
         return done(running, "nesting_one")
 
-    wait_for(watched, 30)
+    wait_for(watched)
     assert most >= 2, "there was no nest"
-    assert logged(running, "nesting_one", "version one") == 12
+    wait_for(lambda: logged(running, "nesting_one", "version one") == 12)
     # What it imports changes: the next tasks have it at once, though the file itself is as it was.
     running.write_dag("nesting", "nest_helper.py", "VERSION = 'two'\n")
     running.write_dag("nesting", "more.py", MANY.format(dag_id="nesting_two", top="", asked=None))
-    wait_for(lambda: done(running, "nesting_two"), 30)
-    assert logged(running, "nesting_two", "version two") == 12
-    wait_for(lambda: processes("nesting") <= 1, 40)
+    wait_for(lambda: done(running, "nesting_two"))
+    wait_for(lambda: logged(running, "nesting_two", "version two") == 12)
+    wait_for(lambda: processes("nesting") <= 1)
 
 
 def test_a_file_that_asks_is_read_by_each_task(running: Home) -> None:
@@ -65,6 +63,5 @@ def test_a_file_that_asks_is_read_by_each_task(running: Home) -> None:
     running.write_dag("asking", "nest_helper.py", "VERSION = 'one'\n")
     top = "ASKED = Variable.get('asked', default='nothing')"
     running.write_dag("asking", "many.py", MANY.format(dag_id="asking_one", top=top, asked="ASKED"))
-    wait_for(lambda: done(running, "asking_one"), 30)
-    time.sleep(0.5)
-    assert logged(running, "asking_one", "asked by name") == 12
+    wait_for(lambda: done(running, "asking_one"))
+    wait_for(lambda: logged(running, "asking_one", "asked by name") == 12)

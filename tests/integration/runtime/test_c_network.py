@@ -31,7 +31,7 @@ ASKS = """
 def test_a_refusal_is_in_the_log_of_the_task_and_of_the_file(running: Home) -> None:
     running.add_team("offline")
     running.write_dag("offline", "asks.py", ASKS)
-    wait_for(lambda: running.states("offline_asks").get("asks") == "success", 30)
+    wait_for(lambda: running.states("offline_asks").get("asks") == "success")
     log = running.task_log("offline_asks", "asks")
     assert "it says Name or service not known" in log
     assert LINE.format(host="in-a-task.example") in log.replace('\\"', '"')

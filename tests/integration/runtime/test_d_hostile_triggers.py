@@ -99,10 +99,10 @@ def test_a_hostile_trigger_ends_alone_and_delays_nobody(teams: Home, record_prop
     assert waited[1] < 8.0
     for team, (_, reason) in HOSTILE.items():
         ((_, task_id),) = teams.rows("SELECT 1, task_id FROM task_instance WHERE dag_id=:d", d=f"{team}_x")
-        wait_for(lambda d=f"{team}_x", t=task_id, r=reason: re.search(r, teams.task_log(d, t)), 40)  # type: ignore[misc]
+        wait_for(lambda d=f"{team}_x", t=task_id, r=reason: re.search(r, teams.task_log(d, t)))  # type: ignore[misc]
     # One that falls again and again fails, and says why.
     assert ended(teams, "bad4_x") == {"dies": "failed"}
-    assert "That was so 5 times, so the trigger fails" in teams.task_log("bad4_x", "dies")
+    teams.await_log("bad4_x", "dies", "That was so 5 times, so the trigger fails")
     assert teams.processes["triggerer"].poll() is None
     grown = (triggerer.memory_info().rss - before) / 1024**2
     record_property("triggerer grew by MB", round(grown))

@@ -33,13 +33,15 @@ HELLO = """
 """
 
 SLEEPERS = """
-    import time
+    import os, time
     from airflow.sdk import DAG, task
     with DAG("{team}_sleepers", schedule="@once", is_paused_upon_creation=False):
         @task(pool="wide", retries={retries})
         def sleep(number):
             print("began")
-            time.sleep({seconds})
+            until = time.monotonic() + {seconds}
+            while time.monotonic() < until and not os.path.exists(os.environ["AIRSPACE_STORAGE"] + "/{team}/go"):
+                time.sleep(0.1)
         sleep.expand(number=list(range({count})))
 """
 
@@ -53,7 +55,7 @@ ENDLESS = """
 """
 
 
-def finished(running: Home, dag_id: str, count: int = 1, seconds: float = 60) -> dict[str, str | None]:
+def finished(running: Home, dag_id: str, count: int = 1, seconds: float = 120) -> dict[str, str | None]:
     """The states of a Dag's tasks, once that many are in a final one."""
 
     def states() -> dict[str, str | None]:
@@ -62,10 +64,6 @@ def finished(running: Home, dag_id: str, count: int = 1, seconds: float = 60) ->
         return found if len(done) >= count else {}
 
     return wait_for(states, seconds)
-
-
-def log_line(running: Home, dag_id: str, task_id: str, part: str) -> None:
-    wait_for(lambda: part in running.task_log(dag_id, task_id), 10)
 
 
 def test_a_team_is_onboarded_live(running: Home, record_property: Record) -> None:
@@ -77,9 +75,9 @@ def test_a_team_is_onboarded_live(running: Home, record_property: Record) -> Non
         states = finished(running, f"{team}_hello")
         record_property(f"onboarding {team}", round(time.monotonic() - started, 2))
         assert states == {"hello": "success"}, running.task_log(f"{team}_hello", "hello")
-    log_line(running, "second_team_hello", "hello", "threshold 1.5 host host-of-second_team")
-    log_line(running, "second_team_hello", "hello", "title airspace task: second_team second_team_hello.hello")
-    log_line(running, "second_team_hello", "hello", f"second_team {running.layout.storage}")
+    running.await_log("second_team_hello", "hello", "threshold 1.5 host host-of-second_team")
+    running.await_log("second_team_hello", "hello", "title airspace task: second_team second_team_hello.hello")
+    running.await_log("second_team_hello", "hello", f"second_team {running.layout.storage}")
     assert "AIRSPACE_HOME" not in running.task_log("second_team_hello", "hello")
     assert "jwt" not in running.task_log("second_team_hello", "hello").lower()
     ask = "SELECT dag_id, description FROM dag WHERE bundle_name IN ('first_team', 'second_team')"
@@ -91,7 +89,7 @@ def test_an_edit_is_seen_at_once(running: Home, record_property: Record) -> None
     started = time.monotonic()
     source = HELLO.format(team="first_team").replace('Variable.get("threshold"))', '"edited")')
     running.write_dag("first_team", "hello.py", source)
-    wait_for(lambda: running.rows("SELECT 1 FROM dag WHERE dag_id='first_team_hello' AND description='edited'"), 10)
+    wait_for(lambda: running.rows("SELECT 1 FROM dag WHERE dag_id='first_team_hello' AND description='edited'"))
     record_property("edit seen", round(time.monotonic() - started, 2))
     assert time.monotonic() - started < 5
 
@@ -108,9 +106,9 @@ def test_a_changed_helper_is_seen_too(running: Home) -> None:
         """,
     )
     ask = "SELECT 1 FROM dag WHERE dag_id='first_team_helped' AND description=:d"
-    wait_for(lambda: running.rows(ask, d="one"), 10)
+    wait_for(lambda: running.rows(ask, d="one"))
     running.write_dag("first_team", "texts.py", 'TEXT = "two"\n')
-    wait_for(lambda: running.rows(ask, d="two"), 10)
+    wait_for(lambda: running.rows(ask, d="two"))
 
 
 def test_pools_have_short_names_and_slots_are_the_teams(running: Home) -> None:
@@ -134,14 +132,14 @@ def test_pools_have_short_names_and_slots_are_the_teams(running: Home) -> None:
 
 def test_a_pool_that_the_team_does_not_have_is_an_import_error(running: Home) -> None:
     running.write_dag("quick", "pool.py", SLEEPERS.format(team="quick", seconds=0, count=1, retries=0))
-    errors = wait_for(lambda: running.import_errors("quick"), 10)
+    errors = wait_for(lambda: running.import_errors("quick"))
     assert "'wide'" in errors["pool.py"]
     assert "pools" in errors["pool.py"]
 
 
 def test_a_stolen_dag_id_stays_its_owners(running: Home) -> None:
     running.write_dag("quick", "thief.py", HELLO.format(team="first_team"))
-    errors = wait_for(lambda: "thief.py" in running.import_errors("quick") and running.import_errors("quick"), 10)
+    errors = wait_for(lambda: "thief.py" in running.import_errors("quick") and running.import_errors("quick"))
     assert "'first_team_hello' is already in use" in errors["thief.py"]
     (row,) = running.rows("SELECT bundle_name, relative_fileloc FROM dag WHERE dag_id='first_team_hello'")
     assert tuple(row) == ("first_team", "hello.py")
@@ -184,16 +182,16 @@ def test_assets_reach_only_whom_their_owner_named(running: Home) -> None:
     wait_for(lambda: len(running.rows("SELECT 1 FROM dag WHERE dag_id IN ('friend_hears', 'stranger_hears')")) == 2)
     bells.ring(bells.DOORBELL, "owner", running.layout.run)
     assert finished(running, "owner_1") == {"publish": "success"}
-    wait_for(lambda: running.rows(heard, d="friend_hears")[0].n == 1, 20)
+    wait_for(lambda: running.rows(heard, d="friend_hears")[0].n == 1)
     running.grant("owner", "profiles", ["stranger"])
     allowed = "SELECT allow_producer_teams AS teams FROM dag_schedule_asset_reference WHERE dag_id=:d"
-    wait_for(lambda: running.rows(allowed, d="stranger_hears")[0].teams == ["owner"], 20)
-    wait_for(lambda: running.rows(allowed, d="friend_hears")[0].teams == [], 20)
+    wait_for(lambda: running.rows(allowed, d="stranger_hears")[0].teams == ["owner"])
+    wait_for(lambda: running.rows(allowed, d="friend_hears")[0].teams == [])
     assert running.rows(heard, d="stranger_hears")[0].n == 0
     with running.engine.begin() as db:
         db.execute(text("UPDATE dag SET is_paused=false WHERE dag_id='owner_2'"))
     assert finished(running, "owner_2") == {"publish": "success"}
-    wait_for(lambda: running.rows(heard, d="stranger_hears")[0].n == 1, 20)
+    wait_for(lambda: running.rows(heard, d="stranger_hears")[0].n == 1)
     assert running.rows(heard, d="friend_hears")[0].n == 1
 
 
@@ -209,14 +207,17 @@ def test_a_file_that_takes_for_ever_is_its_teams_error_alone(running: Home, reco
     running.write_dag("patient", "hello.py", HELLO.format(team="patient"))
     assert finished(running, "patient_hello") == {"hello": "success"}
     record_property("beside endless files", round(time.monotonic() - started, 2))
-    assert time.monotonic() - started < 5
-    errors = wait_for(lambda: len(running.import_errors("endless")) == 7 and running.import_errors("endless"), 40)
+    errors = wait_for(lambda: len(running.import_errors("endless")) == 7 and running.import_errors("endless"))
+    # It was read before the first of the others was given up, which would have made room for it.
+    given_up = "SELECT min(timestamp) AS at FROM import_error WHERE filename LIKE 'endless%'"
+    read = "SELECT last_parsed_time AS at FROM dag WHERE dag_id='patient_hello'"
+    assert running.rows(read)[0].at < running.rows(given_up)[0].at
     assert "longer than 6 seconds" in errors["endless0.py"]
     assert "exit code 3" in errors["crash.py"]
     for name in errors:
         (running.layout.bundles / "endless" / name).unlink()
     bells.ring(bells.DOORBELL, "endless", running.layout.run)
-    wait_for(lambda: not running.import_errors("endless"), 10)
+    wait_for(lambda: not running.import_errors("endless"))
 
 
 def test_a_broken_registry_entry_stops_nobody_else(running: Home) -> None:
@@ -236,7 +237,7 @@ def task_process(title: str) -> psutil.Process:
         running = psutil.process_iter(["cmdline"])
         return next((p for p in running if " ".join(p.info["cmdline"] or ()).startswith(title)), None)
 
-    return wait_for(found, 20)
+    return wait_for(found)
 
 
 def supervisor_of(running: Home, dag_id: str, map_index: int) -> psutil.Process:
@@ -251,19 +252,19 @@ def supervisor_of(running: Home, dag_id: str, map_index: int) -> psutil.Process:
                 return process
         return None
 
-    return wait_for(find, 20)
+    return wait_for(find)
 
 
 def test_a_killed_supervisor_is_a_failed_task(running: Home) -> None:
     running.add_team("unlucky", pools={"wide": 4})
     running.write_dag("unlucky", "sleepers.py", SLEEPERS.format(team="unlucky", seconds=60, count=1, retries=0))
-    log_line(running, "unlucky_sleepers", "sleep", "began")
+    running.await_log("unlucky_sleepers", "sleep", "began")
     supervisor = supervisor_of(running, "unlucky_sleepers", 0)
     child = task_process("airspace task: unlucky ")
     supervisor.kill()
-    assert finished(running, "unlucky_sleepers", seconds=10) == {"sleep[0]": "failed"}
-    log_line(running, "unlucky_sleepers", "sleep", "the process that supervised it was ended by SIGKILL")
-    wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 5)
+    assert finished(running, "unlucky_sleepers") == {"sleep[0]": "failed"}
+    running.await_log("unlucky_sleepers", "sleep", "the process that supervised it was ended by SIGKILL")
+    wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_a_workload_of_no_team_never_runs(running: Home) -> None:
@@ -272,12 +273,13 @@ def test_a_workload_of_no_team_never_runs(running: Home) -> None:
         "orphaned",
         "two.py",
         """
-        import time
+        import os, time
         from airflow.sdk import DAG, task
         with DAG("orphaned_two", schedule="@once", is_paused_upon_creation=False):
             @task
             def one():
-                time.sleep(2)
+                while not os.path.exists(os.environ["AIRSPACE_STORAGE"] + "/orphaned/go"):
+                    time.sleep(0.1)
             @task
             def two():
                 print("never")
@@ -290,10 +292,12 @@ def test_a_workload_of_no_team_never_runs(running: Home) -> None:
     try:
         with running.engine.begin() as db:
             db.execute(text("DELETE FROM airspace_team WHERE name='orphaned'"))
+        time.sleep(4)  # whoever keeps a list of the teams reads it every two seconds
+        (running.layout.storage / "orphaned" / "go").touch()
         assert finished(running, "orphaned_two", 2) == {"one": "success", "two": "failed"}
     finally:
         os.kill(processor.pid, signal.SIGCONT)
-    log_line(running, "orphaned_two", "two", "belongs to no team")
+    running.await_log("orphaned_two", "two", "belongs to no team")
     assert "never" not in running.task_log("orphaned_two", "two")
     # The scheduler writes what executors want in the event log in its next loop.
     told = "SELECT extra FROM log WHERE event='airspace refused' AND dag_id='orphaned_two'"
@@ -303,32 +307,18 @@ def test_a_workload_of_no_team_never_runs(running: Home) -> None:
 
 def test_tasks_outlive_a_killed_scheduler_and_run_once(running: Home) -> None:
     running.add_team("lasting", pools={"wide": 4})
-    running.write_dag("lasting", "sleepers.py", SLEEPERS.format(team="lasting", seconds=6, count=2, retries=2))
-    wait_for(lambda: list(running.states("lasting_sleepers").values()).count("running") == 2, 20)
-    wait_for(lambda: running.task_log("lasting_sleepers", "sleep").count("began") == 2, 10)
+    running.write_dag("lasting", "sleepers.py", SLEEPERS.format(team="lasting", seconds=90, count=2, retries=2))
+    wait_for(lambda: list(running.states("lasting_sleepers").values()).count("running") == 2)
+    wait_for(lambda: running.task_log("lasting_sleepers", "sleep").count("began") == 2)
     supervisor = supervisor_of(running, "lasting_sleepers", 1)
     scheduler = running.processes.pop("scheduler")
     scheduler.kill()
     scheduler.wait()
     supervisor.kill()  # of the one task; the other's lives on
     running.start("scheduler")
-    wait_for(lambda: running.states("lasting_sleepers")["sleep[1]"] == "up_for_retry", 20)
+    wait_for(lambda: running.states("lasting_sleepers")["sleep[1]"] == "up_for_retry")
     assert running.states("lasting_sleepers")["sleep[0]"] == "running"
-    wait_for(lambda: running.states("lasting_sleepers")["sleep[0]"] == "success", 20)
+    (running.layout.storage / "lasting" / "go").touch()
+    wait_for(lambda: running.states("lasting_sleepers")["sleep[0]"] == "success")
     (row,) = running.rows("SELECT try_number FROM task_instance WHERE dag_id='lasting_sleepers' AND map_index=0")
     assert row.try_number == 1
-
-
-def test_every_component_stops_quickly(running: Home, record_property: Record) -> None:
-    running.add_team("stopping", pools={"wide": 4})
-    running.write_dag("stopping", "sleepers.py", SLEEPERS.format(team="stopping", seconds=60, count=2, retries=0))
-    wait_for(lambda: list(running.states("stopping_sleepers").values()).count("running") == 2, 20)
-    running.write_dag("stopping", "endless.py", "import time  # airflow dag\nwhile True: time.sleep(1)\n")
-    time.sleep(1)
-    for name in ("dag-processor", "scheduler", "api-server", "spawner"):
-        seconds = running.stop(name)
-        record_property(f"{name} stopped", round(seconds, 2))
-        assert seconds < 10
-        if name == "scheduler":  # its tasks stored what became of them
-            assert set(running.states("stopping_sleepers").values()) == {"failed"}
-    wait_for(lambda: not running.titles(), 5)  # nothing is left behind

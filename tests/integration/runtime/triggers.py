@@ -182,7 +182,7 @@ STANDARD = """
             deferrable=True, poke_interval=1, logical_date="2026-01-01T00:00:00+00:00")
         ExternalTaskSensor(
             task_id="external", external_dag_id="one_child", external_task_id="work", deferrable=True,
-            execution_date_fn=lambda *a, **k: __import__("pendulum").datetime(2026, 1, 1), timeout=30,
+            execution_date_fn=lambda *a, **k: __import__("pendulum").datetime(2026, 1, 1), timeout=240,
             poll_interval=0.5)
         FromTrigger(task_id="from_trigger")
         for act in ("wait", "names", "environment", "success", "bad", "huge"):
@@ -247,7 +247,7 @@ def write(home: Home, team: str, dag_id: str, body: str) -> None:
         assert f"{dag_id}.py" not in home.import_errors(team), home.import_errors(team)
         return bool(home.rows("SELECT 1 FROM dag WHERE dag_id=:d AND NOT is_stale", d=dag_id))
 
-    wait_for(known, 30)
+    wait_for(known)
 
 
 def start(home: Home, dags: dict[str, str]) -> None:
@@ -258,7 +258,7 @@ def start(home: Home, dags: dict[str, str]) -> None:
         home.trigger(dag_id)
 
 
-def ended(home: Home, dag_id: str, seconds: float = 60) -> dict[str, str | None]:
+def ended(home: Home, dag_id: str, seconds: float = 120) -> dict[str, str | None]:
     def done() -> dict[str, str | None]:
         found = home.states(dag_id)
         return found if found and all(state in ("success", "failed") for state in found.values()) else {}
@@ -278,7 +278,7 @@ def deferred(home: Home, dag_id: str, count: int = 1) -> None:
         found = home.rows("SELECT task_id FROM task_instance WHERE dag_id=:d AND state='deferred'", d=dag_id)
         return len(found) >= count and all(" starting" in home.task_log(dag_id, row.task_id) for row in found)
 
-    wait_for(runs, 30)
+    wait_for(runs)
 
 
 def runners(team: str) -> list[str]:
@@ -291,7 +291,7 @@ def process(title: str) -> psutil.Process:
     def find() -> list[psutil.Process]:
         return [each for each in psutil.process_iter(["cmdline"]) if (each.info["cmdline"] or [""])[0] == title]
 
-    return wait_for(find, 20)[0]
+    return wait_for(find)[0]
 
 
 def waited_for(home: Home, dag_id: str, task_id: str) -> float:

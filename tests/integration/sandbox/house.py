@@ -23,14 +23,17 @@ from typing import Any
 import psutil
 
 from airspace.model.home import HomeLayout
-from airspace.sandbox import messages, spawner
+from airspace.sandbox import messages
 from airspace.sandbox.client import SandboxedProcess, SpawnerClient
 from airspace.sandbox.errors import NotBegunError
 from airspace.sandbox.memory import Budget
+from airspace.sandbox.settings import Settings, code_folders
+from airspace.sandbox.spawner import Spawner
 from airspace.sandbox.spec import Limits, TeamPlace, write_places
 
 NAME = f"airspace-test-{os.getpid()}"
 FIRST = 1_910_000_000
+SHOWN = "HOUSE_SHOWS"  # further folders of code that its sandboxes see
 SMALL = Limits(memory=300 << 20, cpu=0.5, processes=40, scratch=8 << 20, files=64)
 
 
@@ -133,12 +136,12 @@ class Begun:
     def read(self, until: bytes) -> bytes:
         """Its output up to something."""
         found = b""
-        self._output.settimeout(10)
+        self._output.settimeout(60)
         while until not in found:
             found += self._output.recv(4096) or _over(found)
         return found
 
-    def end(self, seconds: float = 20) -> tuple[int, str]:
+    def end(self, seconds: float = 90) -> tuple[int, str]:
         """Wait for its end: exit code, the rest of the output."""
         found = bytearray()
         try:
@@ -167,25 +170,25 @@ def repository() -> Path:
 def serve(root: str, walls: str, name: str, keep_idle: str, each: str, total: str) -> None:
     """The spawner's process."""
     layout = HomeLayout(Path(root))
-    settings = spawner.Settings(
+    settings = Settings(
         layout=layout,
         run=layout.run,
         name=name,
         walls=walls == "1",
         clients=frozenset({os.getuid()}),
-        code=spawner.code_folders(layout),
+        code=(*code_folders(layout), *map(Path, filter(None, os.environ.get(SHOWN, "").split(os.pathsep)))),
         control=None,
         template=(sys.executable, "-m", "tests.integration.sandbox.toy"),
         keep_idle=float(keep_idle),
         budget=Budget(int(each), int(total)),
     )
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(repository())}
-    made = spawner.Spawner(settings, environment)
+    made = Spawner(settings, environment)
     signal.signal(signal.SIGTERM, lambda *_: made.stop())
     made.run()
 
 
-def until(what: Callable[[], object], seconds: float = 10) -> None:
+def until(what: Callable[[], object], seconds: float = 30) -> None:
     """Wait until it is true."""
     deadline = time.monotonic() + seconds
     while not what():

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine
 
+from airspace.backends.postgres import Cluster
 from airspace.model.errors import AirspaceError
 from airspace.model.home import HomeLayout
 from airspace.platform.places import settle
 from airspace.sandbox.spec import TeamPlace
 from airspace.teams.service import Outcome, apply, load, plan
-from tests.integration.conftest import run_admin
+from tests.conftest import PASSWORD
+from tests.integration.conftest import run_admin, write_airflow_home
+from tests.integration.teams import warm
 
 
 @dataclass
@@ -32,10 +37,14 @@ class LocalControl:
         """See :class:`airspace.teams.ports.ControlPlane`."""
         assert module == "airspace.airflow.admin"
         [command] = arguments
-        answer = run_admin(self.env, command, dict(payload))
+        answer = self.answer(command, payload)
         if error := answer.get("error"):
             raise AirspaceError(error["message"], fix=error["fix"])
         return answer
+
+    def answer(self, command: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """What the worker says, an error too."""
+        return run_admin(self.env, command, dict(payload))
 
     def settle(self, places: Sequence[TeamPlace]) -> None:
         """As the platform does for an ordinary user, who has no users to make."""
@@ -51,7 +60,7 @@ class Desk:
     """Everything a test of apply needs."""
 
     directory: Path
-    control: LocalControl
+    control: Any
     engine: Engine
     environ: dict[str, str] = field(default_factory=dict)
 
@@ -69,14 +78,33 @@ class Desk:
         """Plan it."""
         return plan(load(self.directory, self.control.layout, self.environ), self.control)
 
+    @property
+    def layout(self) -> HomeLayout:
+        """The home."""
+        layout: HomeLayout = self.control.layout
+        return layout
+
     def admin(self, command: str, payload: dict[str, Any] | None = None) -> dict[str, Any]:
         """One command of the worker."""
-        return run_admin(self.control.env, command, payload)
+        answer: dict[str, Any] = self.control.answer(command, payload or {})
+        return answer
+
+
+@pytest.fixture(scope="session")
+def worker(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The socket of an admin worker that answers at once, for every home."""
+    env = write_airflow_home(tmp_path_factory.mktemp("worker"), postgres.url(PASSWORD, "postgres"))
+    folder = Path(tempfile.mkdtemp(prefix="asp-warm-", dir="/tmp"))
+    process, socket = warm.start(env, folder)
+    yield socket
+    process.kill()
+    process.wait()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
-def desk(airflow_env: dict[str, str], tmp_path: Path) -> Any:
-    """A home with a migrated database, and an empty folder for team files."""
+def cold_desk(airflow_env: dict[str, str], tmp_path: Path) -> Any:
+    """A home with a migrated database, and an empty folder for team files; the worker is started for each command."""
     layout = HomeLayout(Path(airflow_env["AIRSPACE_HOME"]))
     for folder in (layout.teams, layout.bundles, layout.storage, layout.dags):
         folder.mkdir(parents=True, mode=0o750)
@@ -88,6 +116,13 @@ def desk(airflow_env: dict[str, str], tmp_path: Path) -> Any:
     engine = create_engine(url.replace("%%", "%"))
     yield Desk(directory, LocalControl(layout, airflow_env), engine, {"PATH": os.defpath})
     engine.dispose()
+
+
+@pytest.fixture
+def desk(cold_desk: Desk, worker: str) -> Desk:
+    """The same with a worker that answers at once."""
+    control = warm.WarmControl(cold_desk.control.layout, cold_desk.control.env, worker)
+    return replace(cold_desk, control=control)
 
 
 def dump(document: Any) -> str:

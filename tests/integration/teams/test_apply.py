@@ -355,3 +355,21 @@ def test_two_workers_at_once_are_kept_apart_by_the_database(rocket: Desk) -> Non
         answers = list(pool.map(lambda _: rocket.admin("apply-teams", payload), range(2)))
     assert not any("error" in answer for answer in answers)
     assert sorted(len(answer["changes"]) > 5 for answer in answers) == [False, True]
+
+
+def test_what_a_file_says_of_the_warehouse_is_a_change_like_others(desk: Desk) -> None:
+    text = "name: {}\nassets: {{churn: {{consumers: [{}], tables: [{}]}}}}\nwarehouse: {{seconds: {}}}\n"
+    desk.write("ops", "name: ops\n")
+    desk.write("sci", text.format("sci", "ops", "scores", 60))
+    made = {change.resource: change.after for change in desk.apply().changes if change.team == "sci"}
+    assert made["asset churn"] == {"consumers": ["ops"], "tables": ["scores"]}
+    assert (made["team"] or {})["warehouse"] == {"seconds": 60}
+    assert desk.plan().changes == ()
+    desk.write("sci", text.format("sci", "", "scores, more", 90))
+    found = {change.resource: (change.before, change.after) for change in desk.apply().changes}
+    assert found["asset churn"] == (
+        {"consumers": ["ops"], "tables": ["scores"]},
+        {"consumers": [], "tables": ["more", "scores"]},
+    )
+    assert found["team"] == ({"warehouse": {"seconds": 60}}, {"warehouse": {"seconds": 90}})
+    assert desk.plan().changes == ()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from airspace.access.reference import BEGIN, END, reference
-from airspace.access.rules import RULES, Action, Decision, Kind, Resource, decide
+from airspace.access.rules import PLATFORM_HOME, RULES, Action, Decision, Kind, Resource, decide
 from airspace.model.roles import PlatformRole, Principal, Role
 
 TEAM, OTHER = "data_science", "data_engineering"
@@ -151,7 +151,8 @@ def everything() -> list[Resource]:
         Resource(kind, team, "x", listing=listing)
         for kind, team, listing in itertools.product(Kind, (TEAM, OTHER, None), (True, False))
     ]
-    return [*kinds, Resource(Kind.PAGE, id="plugins"), Resource(Kind.ASSET, OTHER, "x", readers=frozenset({TEAM}))]
+    pages = [Resource(Kind.PAGE, id=page) for page in ("plugins", PLATFORM_HOME)]
+    return [*kinds, *pages, Resource(Kind.ASSET, OTHER, "x", readers=frozenset({TEAM}))]
 
 
 @pytest.mark.parametrize("removed", RULES, ids=lambda rule: rule.__name__)

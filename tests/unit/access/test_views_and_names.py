@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airspace.access.naming import belongs, with_full_name
 from airspace.access.rules import Action, Kind, Resource, decide
-from airspace.access.views import as_seen_by
+from airspace.access.views import as_seen_by, landing, within
 from airspace.model.roles import PlatformRole, Principal, Role
 
 ADMIN = Principal("admin", PlatformRole.ADMIN)
@@ -95,3 +95,60 @@ def test_what_names_no_team_or_changes_something_stays_as_it_is() -> None:
     ):
         assert with_full_name(Kind.VARIABLE, body) == body
     assert with_full_name(Kind.POOL, {"name": "ds", "team_name": "ds"})["name"] == "ds", "the pool of its slots"
+
+
+PEOPLE = [
+    ADMIN,
+    SUPPORT,
+    LEAD,
+    Principal("iris", PlatformRole.AUDITOR, teams={"data_science": Role.LEAD}),
+    Principal("nemo"),
+]
+
+
+@given(
+    person=st.sampled_from(PEOPLE),
+    view=st.sampled_from(["data_science", "data_analytics", "other"]),
+    action=st.sampled_from(list(Action)),
+    kind=st.sampled_from(list(Kind)),
+    team=st.sampled_from(["data_science", "data_analytics", "other", None]),
+    readers=st.sampled_from([frozenset[str](), frozenset({"data_science"}), frozenset({"data_analytics"})]),
+    listing=st.booleans(),
+)
+def test_a_teams_view_never_widens_and_holds_nothing_of_other_teams(
+    person: Principal, view: str, action: Action, kind: Kind, team: str | None, readers: frozenset[str], listing: bool
+) -> None:
+    narrowed = within(person, view)
+    resource = Resource(kind, team, None if listing else "x", readers=readers, listing=listing)
+    if narrowed is None:
+        assert not any(decide(person, action, Resource(kind, view, "x")).allowed for kind in Kind for action in Action)
+        return
+    inside = decide(narrowed, action, resource)
+    if inside.allowed:
+        assert decide(person, action, resource).allowed
+        shared = kind is Kind.ASSET and action is Action.READ and view in readers
+        assert team == view or shared or listing or kind is Kind.PAGE
+    elif team == view and person.platform_role is not PlatformRole.ADMIN:
+        assert not decide(person, action, Resource(kind, team, "x", listing=listing)).allowed or kind is Kind.PAGE
+
+
+def test_in_a_teams_view_everybody_is_a_member_of_that_team_alone() -> None:
+    seen = within(SUPPORT, "data_science")
+    assert seen == Principal("sue", teams={"data_science": Role.OPERATOR})
+    assert within(ADMIN, "data_science") == Principal("admin", teams={"data_science": Role.LEAD})
+    assert within(LEAD, "other") is None
+
+
+@pytest.mark.parametrize(
+    ("person", "recent", "team"),
+    [
+        (LEAD, None, "data_analytics"),
+        (LEAD, "data_science", "data_science"),
+        (LEAD, "other", "data_analytics"),
+        (LEAD, "../../evil", "data_analytics"),
+        (SUPPORT, "data_science", None),
+        (Principal("nemo"), "data_science", None),
+    ],
+)
+def test_somebody_begins_in_the_team_looked_at_last(person: Principal, recent: str | None, team: str | None) -> None:
+    assert landing(person, recent) == team

@@ -118,3 +118,25 @@ def test_the_way_through_the_relay_beside_the_direct_one() -> None:
     text = report.table(document)
     assert "| on the machine itself | 0.40 | 0.71 | 2,500 | 2,400 |" in text
     assert "| from a sandbox, by name | 1.00 | 2.00 | – | – |" in text
+
+
+def test_many_teams_are_a_table_and_a_picture() -> None:
+    found = {"median": 12.0, "p95": 20.0}
+
+    def point(teams: int) -> dict[str, Any]:
+        numbers = {"apply_s": 1.0, "all_known_s": 2.0, "edit_s": 0.5, "cycle_s": 3.0, "pss_mb": 900.0 + teams}
+        return {
+            "teams": teams, "processes": 20, "teams_with_a_process": 0, "by_title": {"scheduler": 100.0}, **numbers,
+            "idle_cpu": {"scheduler": 0.03}, "idle_loop_ms": {"median": 1.5}, "run_s": {"median": None},
+            "lists_ms": {"admin": {"first page": found}},
+        }  # fmt: skip
+
+    document = _WHERE | {
+        "benchmark": "crowd", "dags_a_team": 30, "mb_an_idle_team": 1.0, "points": [point(10), point(300)],
+    }  # fmt: skip
+    text = report.table(document)
+    assert "| idle teams, 30 Dags each | 10 | 300 |" in text
+    assert "| scheduler, idle, % of a processor | 3.0 | 3.0 |" in text
+    assert "| admin: first page, ms (p95) | 12 (20) | 12 (20) |" in text
+    assert "A further idle team: 1.00 MB" in text
+    assert report.draw_crowd(document).startswith("<?xml")

@@ -54,6 +54,7 @@ def test_the_wheel_has_the_examples_in_it(tmp_path: Path) -> None:
     rocket = {path.relative_to(examples_source()) for path in examples_source().rglob("*.py")}
     assert {f"airspace/_examples/rocket/{path}" for path in rocket} <= names
     assert any(name.startswith("airspace/airflow/web/sign_in/static/") for name in names)
+    assert "airspace/airflow/web/static/airspace.js" in names, "python3 scripts/front_end.py build"
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests/")]
 
 

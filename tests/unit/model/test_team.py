@@ -27,7 +27,8 @@ EXAMPLE = {
     "slots": 16,
     "limits": {"memory": "4G", "cpu": 2, "processes": 256, "scratch": "10G"},
     "network": ["objects.example:443"],
-    "assets": {"churn_predictions": {"consumers": ["data_analytics"]}},
+    "assets": {"churn_predictions": {"consumers": ["data_analytics"], "tables": ["churn_scores"]}},
+    "warehouse": {"size": "20G", "seconds": 1800, "connections": 8},
 }
 
 
@@ -147,3 +148,9 @@ def test_the_schema_knows_every_key() -> None:
     assert set(schema["properties"]) == set(EXAMPLE)
     assert schema["required"] == ["name"]
     assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("table", ["Scores", "ds.scores", 'a"b', "", "a" * 64, "1st", "a;b"])
+def test_a_table_is_a_plain_name(table: str) -> None:
+    with pytest.raises(ValidationError, match="no name of a table"):
+        Team.model_validate({"name": "ops", "assets": {"a": {"tables": [table]}}})

@@ -110,3 +110,37 @@ def test_airflow_knows_every_setting_that_we_write() -> None:
 def test_nothing_is_both_fixed_and_preferred() -> None:
     fixed, preferred = airflow_config.fixed(SETTINGS), airflow_config.preferred(SETTINGS)
     assert not [(s, k) for s, pairs in preferred.items() for k in pairs if k in fixed.get(s, {})]
+
+
+@pytest.mark.parametrize(
+    ("url", "fine"),
+    [
+        ("https://airflow.example", True),
+        ("http://h:8080/", True),
+        ("https://h/data/airflow", True),
+        ("https://h/air-flow_2.x/", True),
+        ("airflow.example", False),
+        ("ftp://h/x", False),
+        ("https://h/x?y=1", False),
+        ("https://h/a b", False),
+        ("https://h/a//b", False),
+        ("https://h/../x", False),
+        ("https://[h/x", False),
+        ("https://h/t/x", False),
+        ("https://h/x/as/y", False),
+        ("https://h/airspace", False),
+        ("https://h/api", False),
+    ],
+)
+def test_an_address_below_a_path_is_one_that_can_be_told_from_the_platforms_own(
+    tmp_path: Path, url: str, fine: bool
+) -> None:
+    overrides = tmp_path / "airflow.overrides.cfg"
+    overrides.write_text(f"[core]\nparallelism = 3\n[api]\nbase_url = {url}\n")
+    if fine:
+        airflow_config.check_overrides(overrides)
+        path = url.partition("//")[2].partition("/")[2].rstrip("/")
+        assert airflow_config.local_url(8123, tmp_path) == f"http://127.0.0.1:8123/{path}".rstrip("/")
+    else:
+        with pytest.raises(InvalidInputError, match=r"line 4: \[api\] base_url"):
+            airflow_config.check_overrides(overrides)

@@ -13,7 +13,7 @@ from supervisor.options import ServerOptions
 
 from airspace.backends.accounts import AccountError
 from airspace.backends.accounts.view import script
-from airspace.backends.postgres import PostgresError, asynchronous, normalise, redacted
+from airspace.backends.postgres import PostgresError, asynchronous, certificates, normalise, redacted
 from airspace.backends.processes import ProgramState, Usage
 from airspace.backends.processes.program import Program, render
 from airspace.model.errors import AirspaceError
@@ -145,6 +145,9 @@ def test_a_database_url_for_both_drivers() -> None:
     assert asynchronous(url) == "postgresql+asyncpg://u:p%24w@h:5433/db?ssl=require"
     assert redacted(url) == "postgresql://u@h:5433/db"
     assert "$" not in normalise("postgresql://u:a$HOME@h/db")
+    trusted = normalise("postgresql://u@h/db?sslmode=verify-full&sslrootcert=/etc/ca.pem")
+    assert asynchronous(trusted).endswith("/db?ssl=verify-full")
+    assert (certificates(trusted), certificates(None)) == ({"PGSSLROOTCERT": "/etc/ca.pem"}, {})
 
 
 def test_nothing_of_the_callers_reaches_a_component() -> None:

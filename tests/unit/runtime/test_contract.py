@@ -39,6 +39,7 @@ EXECUTOR = "airflow.executors.base_executor:BaseExecutor"
 EXPECTED: dict[str, tuple[str, ...]] = {
     f"{MANAGER}.sync_bundles": ("self",),
     f"{MANAGER}.load_dag_bundles": ("self",),
+    f"{MANAGER}.prepare_file_queue": ("self", "known_files"),
     f"{MANAGER}.prepare_process_context": ("self",),
     f"{MANAGER}._queue_requested_files_for_parsing": ("self",),
     f"{MANAGER}.request_bundle_refresh": ("self", "bundle_names"),
@@ -50,6 +51,8 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     f"{MANAGER}.handle_parsing_result": ("self", "file", "proc", "session"),
     f"{MANAGER}.handle_removed_files": ("self", "known_files"),
     f"{MANAGER}.deactivate_stale_dags": ("self", "last_parsed", "session"),
+    f"{MANAGER}.deactivate_deleted_dags": ("self", "bundle_name", "present"),
+    f"{MANAGER}.clear_orphaned_import_errors": ("self", "bundle_name", "observed_filelocs", "session"),
     f"{MANAGER}.persist_parsing_result": (
         "self",
         "bundle_name",
@@ -62,6 +65,10 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     ),
     f"{MANAGER}._kill_timed_out_processors": ("self",),
     f"{MANAGER}.fetch_callbacks": ("self",),
+    f"{MANAGER}._service_processor_sockets": ("self", "timeout"),
+    f"{MANAGER}.purge_inactive_dag_warnings": ("self",),
+    f"{MANAGER}.claim_priority_files": ("self",),
+    "airflow.dag_processing.processor:DagFileProcessorProcess.is_ready": (),
     f"{MANAGER}._render_log_filename": ("self", "dag_file"),
     f"{MANAGER}.client": (),
     "airflow.models.db_callback_request:DbCallbackRequest.get_callback_request": ("self",),
@@ -133,6 +140,7 @@ EXPECTED: dict[str, tuple[str, ...]] = {
         "session",
     ),
     f"{SUPERVISOR}ActivitySubprocess._send_terminal_state_msg": ("self", "msg"),
+    f"{SUPERVISOR}ActivitySubprocess._last_heartbeat_attempt": (),
     f"{SUPERVISOR}ActivitySubprocess._on_child_started": (
         "self",
         "ti",

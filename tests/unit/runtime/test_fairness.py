@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from airspace.airflow.parsing import bundles as live_bundles
-from airspace.airflow.parsing import discovery
+from airspace.airflow.parsing import changes, discovery
 from airspace.airflow.parsing.discovery import Finder, might_contain_dag
 from airspace.airflow.policies import MOST_PRIORITY, Place, put
 from airspace.airflow.scheduling.run_order import BESIDE_OTHERS, HEAVY, KNOWN_FOR, RunSizes, Waiting, round_robin
@@ -112,11 +111,11 @@ class TestDiscovery:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
             packed.writestr("bomb.py", b"airflow dag" + b" " * 200_000_000)
             packed.writestr("late.py", b" " * 200_000_000 + b"airflow dag")
-        began = time.monotonic()
+        began = time.process_time()
         with zipfile.ZipFile(path) as packed:
             assert might_contain_dag("bomb.py", packed)
             assert not might_contain_dag("late.py", packed)
-        assert time.monotonic() - began < 0.5
+        assert time.process_time() - began < 0.5
         assert might_contain_dag(str(path))
 
     def test_trouble_leaves_a_folder_as_it_was(self) -> None:
@@ -152,5 +151,5 @@ def test_a_file_that_vanishes_while_its_bundle_is_looked_at_is_left_out(
         (tmp_path / "a.py").unlink(missing_ok=True)
         return entries
 
-    monkeypatch.setattr(live_bundles.os, "scandir", and_then_it_is_gone)
-    assert set(live_bundles.signatures(tmp_path)) == {"b.py"}
+    monkeypatch.setattr(changes.os, "scandir", and_then_it_is_gone)
+    assert set(changes.signatures(tmp_path)) == {"b.py"}

@@ -56,6 +56,7 @@ GOOD: dict[str, Any] = {
     ),
     "a mapped task": document(tasks=[mapped([1, 2, 3], retry_delay={"__type": "timedelta", "__var": 30})]),
     "assets": document(timetable=heard(asset("a")), tasks=[task(outlets=[asset("b")], inlets=[asset("c")])]),
+    "a tag with its own team": document(tags=["team:ds", "team", "other"]),
     "a link": document(owner_links={"me": "mailto:me@example.com"}),
     "a param": document(params=[["x", {"default": a_dict(__type="weird"), "schema": a_dict()}]]),
 }  # fmt: skip
@@ -96,6 +97,8 @@ BAD: dict[str, tuple[Any, str]] = {
     # names and places
     "id": (document("../x"), "dag-id"),
     "long id": (document("x" * 251), "dag-id"),
+    "tag of another team": (document(tags=["x", "team:de"]), "other-team"),
+    "tag of a team that there is not": (document(tags=["team:nobody"]), "other-team"),
     "id of somebody else": (document("theirs"), "dag-id-taken"),
     "task id": (document(tasks=[task("a b")]), "task-id"),
     "executor": (document(tasks=[task(executor="LocalExecutor")]), "executor"),

@@ -13,14 +13,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airspace.airflow.stream import LONGEST_LINE, LONGEST_RECORD, Frames, Meter, Outbox, SpoiledError
 from airspace.model.limits import CodeLimits
 from tests.unit.runtime.untrusted import asset, document, heard, mapped, task, vetted
 
-FEW = settings(max_examples=150, deadline=2000, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=150)
 
 WORDS = [
     "__type",

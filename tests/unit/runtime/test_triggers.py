@@ -52,8 +52,39 @@ assert refused(get_fernet().encrypt(b'"a password"').decode()) == "its arguments
 assert refused("{") != ""
 """
 
+# What ends right after its event is told in one message with it: what it was for still counts.
+ENDED = """
+from collections import deque
+from airflow.jobs.triggerer_job_runner import TriggerEventEntry, messages
+from airflow.triggers.base import TriggerEvent
+from airspace.airflow.triggers.runner import TeamTriggers
+from airspace.model.limits import CodeLimits
 
-@pytest.mark.parametrize("script", [SHARES, CLEAR], ids=["shares", "arguments"])
+told = []
+class Told(TeamTriggers):
+    def _tell_assets(self, trigger_id, event): told.append((trigger_id, event.payload))
+    def _sync(self, request_id, to_create, to_cancel=None): pass
+
+runner = object.__new__(Told)
+runner.limits, runner.on_news = CodeLimits(), lambda: None
+for name in ("events", "failed_triggers"):
+    setattr(runner, name, deque())
+for name in ("wanted", "running_triggers", "_watching", "_lasting"):
+    setattr(runner, name, {7, 8})
+for name in ("_ended", "_told", "cancelling_triggers"):
+    setattr(runner, name, set())
+runner._instances, runner.logger_cache, runner._fired, runner.persisted_event_seqs = {}, {}, {}, []
+events = [TriggerEventEntry(7, TriggerEvent(word), None) for word in ("one", "two")]
+runner._on_state(messages.TriggerStateChanges(events=events, finished=[7, 8]), 1)
+assert runner.running_triggers == {7}, "nothing is waited for where nothing was said"
+runner.handle_events()
+assert told == [(7, "one"), (7, "two")]
+assert not (runner.running_triggers or runner._watching or runner._lasting or runner._ended)
+assert runner.wanted == {7, 8}, "what watches begins again"
+"""
+
+
+@pytest.mark.parametrize("script", [SHARES, CLEAR, ENDED], ids=["shares", "arguments", "ended"])
 def test_decisions_beside_airflow(script: str, tmp_path: Path) -> None:
     key = "AIRFLOW__CORE__FERNET_KEY"
     env = {"PATH": os.defpath, "HOME": str(tmp_path), "AIRFLOW_HOME": str(tmp_path), "LANG": "C.UTF-8"}

@@ -14,8 +14,8 @@ import typer
 from typer.testing import CliRunner
 
 from airspace.cli import users
+from airspace.cli.changes import SIGNS
 from airspace.cli.main import app
-from airspace.cli.teams import _SIGNS
 from airspace.model.change import ChangeAction
 from airspace.model.errors import InvalidInputError
 from airspace.teams.files import InvalidFilesError
@@ -86,6 +86,13 @@ def test_no_such_folder_is_wrong_usage(folder: Path) -> None:
         "user role",
         "team list",
         "team show",
+        "team add",
+        "team adopt",
+        "team rename",
+        "member add",
+        "member remove",
+        "drift",
+        "watch",
     ],
 )
 def test_every_command_explains_itself_with_an_example(command: str) -> None:
@@ -101,7 +108,7 @@ def test_the_schema_is_json() -> None:
 
 
 def test_every_action_has_a_sign() -> None:
-    assert set(_SIGNS) == set(ChangeAction)
+    assert set(SIGNS) == set(ChangeAction)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("30m", 1800), ("8h", 28800), ("2d", 172800)])
@@ -136,3 +143,9 @@ def test_a_silent_pipe_is_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
         os.close(sink)
         with pytest.raises(InvalidInputError):
             users.read_password(wait=True)
+
+
+def test_no_command_waits_for_what_only_another_one_needs() -> None:
+    look = "import sys, airspace.cli.main; print(*{'sqlalchemy', 'httpx', 'airflow'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

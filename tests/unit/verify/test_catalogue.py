@@ -10,10 +10,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from airspace.verify.catalogue import ATTACKS, DOES_NOT_APPLY, NOT_TRIED, SURFACES, Control, native_reference, reference
+from airspace.verify.attack import DOES_NOT_APPLY, NOT_TRIED, Control
+from airspace.verify.catalogue import ATTACKS, SURFACES
 from airspace.verify.inside import acts, runner
 from airspace.verify.inside.acts import ACTS, Refused, Unshown
 from airspace.verify.inside.facts import Facts, Process, process
+from airspace.verify.reference import native_reference, reference
 
 runner.load()
 PAGE = Path(__file__).parents[3] / "docs" / "verify-isolation.md"
@@ -29,7 +31,7 @@ def test_every_row_has_a_function_and_every_function_a_row() -> None:
 def test_the_page_lists_every_row() -> None:
     seen, native = (json.loads(PAGE.with_name(f"verify-{kind}.json").read_text()) for kind in ("isolation", "native"))
     assert set(seen) == set(native["rows"]) == {attack.id for attack in ATTACKS}
-    told = "run: python -m airspace.verify.catalogue docs/verify-isolation.json docs/verify-native.json"
+    told = "run: python -m airspace.verify.reference docs/verify-isolation.json docs/verify-native.json"
     assert reference(seen, native) in PAGE.read_text(), told
     assert native_reference(native) in PAGE.read_text(), told
 

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from airspace.verify.catalogue import Attack, Control, Promise
+from airspace.verify.attack import Attack, Control, Promise
 from airspace.verify.inside.runner import Result
 from airspace.verify.judge import BLOCKED, LOST, NOT_PROMISED, Machine, Row, Verdicts, judge, judge_all, unpromised
 from airspace.verify.report import document, show

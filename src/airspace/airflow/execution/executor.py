@@ -11,7 +11,7 @@ import json
 import os
 import socket
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any, NoReturn
@@ -29,6 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from airspace.airflow import callbacks
 from airspace.airflow.execution import callback_states, connection_tests, worker
 from airspace.airflow.execution.connection_tests import ForeignError
+from airspace.airflow.execution.measures import Measures
 from airspace.airflow.execution.pool import Ended, WorkerPool
 from airspace.airflow.execution.presence import Holder, TaskPresence
 from airspace.airflow.execution.worker import Job
@@ -39,6 +40,9 @@ from airspace.model.home import HomeLayout, home_root
 from airspace.platform import bells
 
 WAIT = 0.5
+GATHER = 0.2  # for ends of tasks of teams that have others ready: a look of the scheduler's for all of them
+FEW = 2  # running tasks of a team, among which the end of one is looked at at once
+REST = 2.0  # times what its last look took, while a team runs more: ends that come meanwhile are one look's
 GRACE = 8.0  # for tasks to clean up when the platform stops; the process manager's patience is longer
 
 
@@ -67,7 +71,10 @@ class TeamExecutor(BaseExecutor):
         self._served: dict[str, None] = {}
         self._kept: deque[Any] = deque(maxlen=200)
         self._soon = False
+        self._back = time.monotonic()
+        self._backlogged: frozenset[str] = frozenset()
         self._unsettled: list[CallbackKey] = []
+        self._measures = Measures()
         callback_states.recover(self._presence, self._follow)
 
     # --- handing out ---------------------------------------------------------------------------------------------
@@ -75,6 +82,7 @@ class TeamExecutor(BaseExecutor):
     def trigger_tasks(self, open_slots: int) -> None:  # noqa: ARG002  # counted here, by team
         """Start what may start."""
         self._hand_out()
+        self._measures.store()
 
     @property
     def slots_available(self) -> int:
@@ -95,10 +103,13 @@ class TeamExecutor(BaseExecutor):
         self._start_tests()
         waiting = self._waiting()
         running = self._running_by_team()
-        slots = {team.name: team.slots for team in self._teams.all()}
+        slots = {team.name: team.slots for team in self._teams.all() if not team.halted}
         free = self.parallelism - len(self.running)
-        for team, workload in next_in_line(waiting, running, slots, free, list(self._served)):
+        started = next_in_line(waiting, running, slots, free, list(self._served))
+        for team, workload in started:
             self._start_workload(team, workload)
+        begun = Counter(team for team, _ in started)
+        self._backlogged = frozenset(team for team, work in waiting.items() if len(work) > begun[team])
 
     def _waiting(self) -> dict[str, list[Any]]:
         """Team → its queued callbacks, then its queued tasks by priority, then arrival."""
@@ -107,7 +118,10 @@ class TeamExecutor(BaseExecutor):
         queued = [job for key, job in self.order_queued_tasks_by_priority() if key not in self.running]
         for workload in [*self.queued_callbacks.values(), *queued]:
             team = self._owner(workload.bundle_info.name)
-            if team is not None:
+            if team is not None and team.halted:
+                if self._teams.reachable:  # whoever halted the team says in the database what became of it
+                    self._unqueue(workload.key)
+            elif team is not None:
                 waiting[team.name].append(workload)
             elif self._teams.reachable:  # else it waits until the database answers
                 self._refuse(workload, _no_team(workload.bundle_info.name))
@@ -137,7 +151,7 @@ class TeamExecutor(BaseExecutor):
 
     def _owner(self, bundle: str) -> TeamRow | None:
         team = self._teams.of_bundle(bundle)
-        if team is None:  # perhaps it is new
+        if team is None or team.halted:  # perhaps it is new, or was resumed since: the scheduler knows that at once
             self._teams.refresh(force=True)
             team = self._teams.of_bundle(bundle)
         return team
@@ -190,8 +204,11 @@ class TeamExecutor(BaseExecutor):
         """Wait until there is something for the scheduler to do, and learn what ended.
 
         A task's process ends a moment after its end was stored. The scheduler has gone on by then, and need not look at
-        everything again for that: it is told with the next news.
+        everything again for that: it is told with the next news. While a team has more ready than may run, ends of
+        its tasks are gathered for a moment: its slots are filled from what is ready. And while a team runs
+        several, looks leave them most of the processor.
         """
+        rested = time.monotonic() + REST * (time.monotonic() - self._back)
         for key in self._lost:
             self._finish(key, TaskInstanceState.FAILED, "the process that supervised it ended with the scheduler")
         self._lost.clear()
@@ -204,7 +221,15 @@ class TeamExecutor(BaseExecutor):
             self._hand_out()
             if self._soon or news.rung or time.monotonic() >= until:
                 break
+            if quiet := news.stored - self._backlogged:
+                running = self._running_by_team()
+                if time.monotonic() >= rested or any(running.get(team, 0) <= FEW for team in quiet):
+                    break
+                until = min(until, rested)
+            elif news.stored:
+                until = min(until, time.monotonic() + GATHER)
         self._soon = False
+        self._back = time.monotonic()
 
     def _settle(self) -> None:
         """Find out what became of callbacks that an earlier scheduler had begun."""
@@ -219,6 +244,8 @@ class TeamExecutor(BaseExecutor):
     def _ended(self, ended: Ended) -> None:
         self._soon = self._soon or not ended.told
         workload = ended.workload
+        if ended.used is not None and isinstance(workload, workloads.ExecuteTask):
+            self._measures.add(workload.ti.id, *ended.used)
         if isinstance(ended.key, ConnectionTestKey):
             self.running.discard(ended.key)
             if ended.reason is not None:  # a test that came to its end told the API server itself
@@ -287,6 +314,7 @@ class TeamExecutor(BaseExecutor):
         self.log.info("Ending %d tasks", len(self.running))
         for ended in self._pool.close(GRACE):
             self._ended(ended)
+        self._measures.store(now=True)
 
     def terminate(self) -> None:
         """Stop at once."""

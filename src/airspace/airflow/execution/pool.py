@@ -47,6 +47,7 @@ class Ended:
     """A workload that is over. ``reason`` is None when its supervisor saw it through.
 
     :param told: whether its end was known, and the pool woke up for it, before its process had ended
+    :param used: milliseconds on processors, milliseconds that it took, KB at its peak; None: nobody knows
     """
 
     team: str
@@ -54,14 +55,20 @@ class Ended:
     workload: Any | None
     reason: str | None
     told: bool = False
+    used: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
 class News:
-    """What a wait gave. ``rung``: there is something for the scheduler to decide on."""
+    """What a wait gave.
+
+    :param rung: somebody rang: there is something for the scheduler to decide on
+    :param stored: teams of which a task's end was stored, so that what waits for it could go on
+    """
 
     ended: list[Ended]
     rung: bool
+    stored: frozenset[str] = frozenset()
 
 
 class WorkerPool:
@@ -79,7 +86,7 @@ class WorkerPool:
         self._by_link: dict[int, Worker] = {}
         self._by_pidfd: dict[int, Worker] = {}
         self._followed: dict[int, tuple[str, Any]] = {}
-        self._rung = False
+        self._stored: set[str] = set()
 
     @property
     def workers(self) -> list[Worker]:
@@ -131,10 +138,11 @@ class WorkerPool:
     def wait(self, timeout: float) -> News:
         """What ended; waits until something happens, at most ``timeout`` seconds."""
         ended: list[Ended] = []
-        self._rung = False
+        rung = False
+        self._stored.clear()
         for descriptor, _ in self._poll(timeout):
             if descriptor == self._wake.fileno():
-                self._rung = bool(bells.rings(self._wake)) or self._rung
+                rung = bool(bells.rings(self._wake)) or rung
             elif descriptor in self._followed:
                 ended.append(self._followed_ended(descriptor))
             elif descriptor in self._by_pidfd:
@@ -143,7 +151,7 @@ class WorkerPool:
                 ended.extend(self._listen(self._by_link[descriptor]))
         self._insist()
         self._end_idle()
-        return News(ended, self._rung)
+        return News(ended, rung, frozenset(self._stored))
 
     def close(self, grace: float) -> list[Ended]:
         """End every worker: idle ones at once, busy ones when their task has ended or ``grace`` is over.
@@ -198,14 +206,17 @@ class WorkerPool:
             worker.heard = bytearray(rest)
             message = json.loads(line)
             if "stored" in message:
-                worker.told = self._rung = True
+                worker.told = True
+                if worker.job is not None:
+                    self._stored.add(worker.job.team)
             if "done" in message and worker.job is not None:
-                yield from self._over(worker, None if message["done"] else str(message.get("reason")))
+                reason = None if message["done"] else str(message.get("reason"))
+                yield from self._over(worker, reason, message.get("used"))
 
-    def _over(self, worker: Worker, reason: str | None) -> Iterator[Ended]:
+    def _over(self, worker: Worker, reason: str | None, used: tuple[int, int, int] | None = None) -> Iterator[Ended]:
         job, worker.job, worker.idle_since = worker.job, None, time.monotonic()
         if job is not None and not worker.revoked:
-            yield Ended(job.team, job.workload.key, job.workload, reason, worker.told)
+            yield Ended(job.team, job.workload.key, job.workload, reason, worker.told, used)
 
     def _worker_ended(self, worker: Worker) -> Iterator[Ended]:
         yield from list(self._listen(worker))  # what it said before

@@ -8,6 +8,7 @@ it begins in the team's sandbox or not at all.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ from airflow.sdk.execution_time.comms import DeferTask
 from airspace.airflow import sandbox_child
 from airspace.airflow.execution.listening import Listening
 from airspace.platform import bells
-from airspace.sandbox.ports import Child, Sandboxes
+from airspace.sandbox.ports import Child, Sandboxes, Used
 from airspace.sandbox.relay.hearing import Hearing
 
 
@@ -59,6 +60,8 @@ class TaskProcess(Listening, supervisor.ActivitySubprocess):
         process._on_child_started(
             ti=what, dag_rel_path=dag_rel_path, bundle_info=bundle_info, sentry_integration=sentry_integration
         )
+        # Telling the API server of the start was the first heartbeat. Airflow's supervisor sends another at once.
+        process._last_heartbeat_attempt = time.monotonic()
         return process
 
     def _send_terminal_state_msg(self, msg: Any) -> None:
@@ -93,8 +96,8 @@ class Assignment:
         return f"airspace task: {self.team} {ti.dag_id}.{ti.task_id}{mapped}"
 
 
-def supervise(assignment: Assignment, client: Client, sandboxes: Sandboxes, hearing: Hearing) -> int:
-    """Run a task instance to its end and store that; the child's exit code.
+def supervise(assignment: Assignment, client: Client, sandboxes: Sandboxes, hearing: Hearing) -> Used | None:
+    """Run a task instance to its end and store that; what its process used, where that is known.
 
     :param hearing: what the network refuses the team meanwhile
     :raises SandboxError: it could not be put into its team's sandbox, so nothing of it was run
@@ -108,7 +111,8 @@ def supervise(assignment: Assignment, client: Client, sandboxes: Sandboxes, hear
     try:
         process = start_child(assignment, client, logger, sandboxes)
         stop_hearing = sandbox_child.log_refusals(process.selector, hearing, logger)
-        return process.wait()
+        process.wait()
+        return process.child.used
     except Exception as error:
         logger.error("The task was stopped by its supervisor", error=str(error), error_type=type(error).__name__)
         raise

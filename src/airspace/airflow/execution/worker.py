@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import struct
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
@@ -99,37 +100,40 @@ def serve(link: socket.socket, server: str, layout: HomeLayout, presence: TaskPr
 def _do(job: Job, work: Work) -> None:
     setproctitle(f"airspace supervisor: {job.team} {job.workload.display_name}")
     try:
-        _run(job, work)
+        used = _run(job, work)
     except FailedError as error:
         work.say(done=False, reason=str(error)[:2000])
     except Exception as error:  # the door of the process: whatever went wrong is told to the executor
         log.exception("The workload failed", workload=job.workload.display_name)
         work.say(done=False, reason=f"{type(error).__name__}: {error}"[:2000])
     else:
-        work.say(done=True)
+        work.say(done=True, used=used)
 
 
-def _run(job: Job, work: Work) -> None:
+def _run(job: Job, work: Work) -> tuple[int, int, int] | None:
+    """Do it; see :class:`airspace.airflow.execution.pool.Ended` for what comes back."""
     work.check_guard()
     if isinstance(job.workload, workloads.ExecuteTask):
-        _run_task(job, work)
-    elif isinstance(job.workload, workloads.ExecuteCallback):
+        return _run_task(job, work)
+    if isinstance(job.workload, workloads.ExecuteCallback):
         _run_callback(job, work)
     elif isinstance(job.workload, workloads.TestConnection):
         errand = Errand(job.team, job.nice, _environment(job.team, job, work), "")
         outside_tasks.test_connection(job.workload, errand, work.sandboxes, work.client)
     else:  # Airflow would run it right here, beside the tokens
         raise TypeError(f"{type(job.workload).__name__} is nothing that is run here")
+    return None
 
 
-def _run_task(job: Job, work: Work) -> None:
+def _run_task(job: Job, work: Work) -> tuple[int, int, int] | None:
     bundle = job.workload.bundle_info.name
     path, stored = str(work.layout.bundles / bundle), partial(work.say, stored=True)
     values = _environment(bundle, job, work)
     assignment = supervision.Assignment(job.workload, job.team, job.nice, values, path, stored)
     with work.presence.hold(str(job.workload.ti.id), job.team):
-        hearing = Hearing(bells.run_dir(), job.team)
-        supervision.supervise(assignment, work.client, work.sandboxes, hearing)
+        hearing, begun = Hearing(bells.run_dir(), job.team), time.monotonic()
+        used = supervision.supervise(assignment, work.client, work.sandboxes, hearing)
+    return None if used is None else (used.cpu, int((time.monotonic() - begun) * 1000), used.memory)
 
 
 def _run_callback(job: Job, work: Work) -> None:

@@ -13,6 +13,7 @@ from airspace.access.tasks import STARTING_TOKEN, Instance, Refusal, Token, Turn
 from airspace.airflow.guard.facts import AssetFacts, Beside, Facts, Look
 from airspace.airflow.guard.matching import Matched
 from airspace.airflow.guard.routes import Rule, Target
+from airspace.airflow.warehouse import is_given
 
 MOST_ASSETS = 10_000  # in one report of a task
 _OVER = frozenset({"success", "failed"})  # of a connection test
@@ -144,7 +145,8 @@ class _Hearing:
     def _connection(self, question: Question, team: str) -> Granted:
         name = question.matched.params["connection_id"]
         found = self._facts.connections
-        if not any(may(team, question.rule.action, question.rule.kind, owner) for owner in found.values()):
+        owned = any(may(team, question.rule.action, question.rule.kind, owner) for owner in found.values())
+        if not owned and not (question.rule.action is Action.READ and is_given(team, name)):
             raise RefusedError(Refusal.NOT_FOUND, f"Connection with ID {name} not found")
         return Granted(team)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Collection, Iterator
-from pathlib import Path
+from collections.abc import Collection
 
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.exceptions import AirflowConfigException
@@ -16,14 +15,10 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from airspace.airflow.team_environment import BUNDLES, bundle_entry
-from airspace.backends.sources.mirror import PART
 from airspace.backends.tables import TeamRow
 from airspace.model.home import HomeLayout
 
 log = logging.getLogger(__name__)
-
-Signature = tuple[int, int, int]
-MOST_FILES = 50_000
 
 
 def publish(layout: HomeLayout, teams: Collection[TeamRow]) -> None:
@@ -56,30 +51,3 @@ def deactivate_others(bundles: Collection[str]) -> None:
             if bundle.name not in bundles:
                 bundle.active = False
                 bundle.teams = []
-
-
-def signatures(folder: Path) -> dict[str, Signature]:
-    """What every file of a bundle is now. The fetcher replaces files, so a change shows even where times are kept."""
-    return dict(_walk(folder))
-
-
-def _walk(root: Path) -> Iterator[tuple[str, Signature]]:
-    count = 0
-    waiting = [root]
-    while waiting and count < MOST_FILES:
-        try:
-            entries = list(os.scandir(waiting.pop()))
-        except OSError:  # not fetched yet, or gone since
-            continue
-        for entry in entries:
-            if entry.name == "__pycache__" or entry.name.startswith(PART):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                waiting.append(Path(entry.path))
-            elif entry.is_file(follow_symlinks=False):
-                try:
-                    found = entry.stat(follow_symlinks=False)
-                except OSError:  # gone while it was looked at
-                    continue
-                count += 1
-                yield os.path.relpath(entry.path, root), (found.st_ino, found.st_mtime_ns, found.st_size)

@@ -87,6 +87,11 @@ class CallbackRuns:
         except SQLAlchemyError as error:
             log.warning("The callbacks that wait could not be read; trying again", error=type(error).__name__)
 
+    @property
+    def in_hand(self) -> bool:
+        """Whether there is one to look after."""
+        return bool(self._runs or self._ended or self._waiting)
+
     def give_up(self) -> None:
         """End all. Their rows stay, and the next Dag processor runs them."""
         for run in self._runs:

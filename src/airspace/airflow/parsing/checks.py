@@ -6,17 +6,18 @@ What a Dag may not decide and need not be told about, ``results.settle`` overwri
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airspace.airflow.parsing import deadlines
+from airspace.airflow.parsing import belonging, deadlines
 from airspace.airflow.parsing.asset_claims import Claims, Use
+from airspace.airflow.parsing.expansions import instances
 from airspace.airflow.parsing.refusals import Refusal, quoted
-from airspace.airflow.parsing.shape import ASSETS, TYPE, VAR, Known, Shape, asset_body, tag
+from airspace.airflow.parsing.serialized import ASSETS, assets_in, setting, settings_of, tag, tasks_of
+from airspace.airflow.parsing.shape import Known, Shape
 from airspace.model.limits import CodeLimits
 
 DEFAULT_POOL = "default_pool"
@@ -55,7 +56,7 @@ class Parsed:
 def judge(data: Any, known: Known, limits: CodeLimits, parsed: Parsed) -> list[Refusal]:
     """Everything that is wrong with one serialized Dag. Coarse things first: the finer ones rely on them.
 
-    :param data: plain JSON: ``shape.plain`` has nothing against it
+    :param data: plain JSON: ``plain`` has nothing against it
     """
     dag = data.get("dag") if isinstance(data, dict) else None
     if not isinstance(dag, dict) or data.get("__version") != known.version or set(data) - _ENVELOPE:
@@ -69,41 +70,6 @@ def judge(data: Any, known: Known, limits: CodeLimits, parsed: Parsed) -> list[R
 
 
 _ENVELOPE = {"__version", "dag", "client_defaults"}
-
-
-def tasks_of(dag: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The tasks, each as Airflow keeps it."""
-    for task in dag["tasks"]:
-        yield task[VAR]
-
-
-def settings_of(task: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Where a task keeps what its author gave. A mapped one has two places, and Airflow looks at both."""
-    yield task  # type: ignore[misc]
-    if isinstance(task.get("partial_kwargs"), dict):
-        yield task["partial_kwargs"]
-
-
-def setting(task: Mapping[str, Any], name: str, default: Any) -> Any:
-    """What Airflow takes for a task's setting."""
-    found = default
-    for fields in settings_of(task):
-        found = fields.get(name, found)
-    return found
-
-
-def assets_in(node: Any) -> Iterator[dict[str, Any]]:
-    """Every asset below, in either of the two shapes that Airflow serializes (flat, and wrapped in ``__var``)."""
-    waiting = [node]
-    while waiting:
-        found = waiting.pop()
-        if isinstance(found, list):
-            waiting.extend(reversed(found))
-        elif isinstance(found, dict):
-            if tag(found) == "asset":
-                yield asset_body(found)
-            else:
-                waiting.extend(reversed(list(found.values())))
 
 
 @dataclass(frozen=True)
@@ -160,6 +126,7 @@ class _Values:
         tags, links = dag.get("tags") or [], dag.get("owner_links") or {}
         if len(tags) > 100 or not all(isinstance(tag, str) and 0 < len(tag) <= 100 for tag in tags):
             yield Refusal("tags", place, "has tags that are none, or too many", "use up to 100 of up to 100 characters")
+        yield from belonging.refusals(tags, self.parsed.team, place)
         for owner, link in links.items():
             good = isinstance(link, str) and _SAFE_LINK.fullmatch(link)
             if not good or max(len(owner), len(str(link))) > 500:
@@ -218,12 +185,8 @@ class _Values:
         return any(setting(task, "weight_rule", "downstream") != "absolute" for task in tasks.values())
 
     def _instances(self, tasks: Mapping[str, Any]) -> Iterator[Refusal]:
-        total = 0
-        lengths = dict(self._group_lengths())
-        for task_id, task in tasks.items():
-            own = math.prod(literal_length(task.get(name)) for name in ("expand_input", "op_kwargs_expand_input"))
-            length = own * lengths.get(task_id, 1)
-            total += length
+        lengths = instances(self.dag, tasks)
+        for task_id, length in lengths.items():
             if length > self.limits.map_length:
                 yield Refusal(
                     "map-length",
@@ -231,29 +194,13 @@ class _Values:
                     f"is mapped over {length} values, and may be over {self.limits.map_length}",
                     "give each instance a batch of values",
                 )
-        if total > self.limits.instances_per_run:
+        if (total := sum(lengths.values())) > self.limits.instances_per_run:
             yield Refusal(
                 "many-instances",
                 self._shape.place(),
                 f"makes {total} task instances a run, and may make {self.limits.instances_per_run}",
                 "split it, or give each instance more to do",
             )
-
-    def _group_lengths(self) -> Iterator[tuple[str, int]]:
-        """Task id → how often the mapped groups around it repeat it."""
-        waiting = [(self.dag.get("task_group"), 1)]
-        while waiting:
-            group, around = waiting.pop()
-            if not isinstance(group, dict):
-                continue
-            length = around * literal_length(group.get("expand_input"))
-            children = group.get("children")
-            for child in children.values() if isinstance(children, dict) else ():
-                if isinstance(child, list) and len(child) == 2:
-                    if isinstance(child[1], str):
-                        yield child[1], length
-                    else:
-                        waiting.append((child[1], length))
 
     # --- one task ----------------------------------------------------------------------------------------------------
 
@@ -366,24 +313,6 @@ def prefixing(dag_id: str, teams: Collection[str]) -> str | None:
     return max(found, key=len, default=None)
 
 
-def literal_length(expansion: Any) -> int:
-    """Over how many values a task is mapped, as far as the file itself says: what tasks hand over counts as one."""
-    value = expansion.get("value") if isinstance(expansion, dict) else None
-    if isinstance(value, list):
-        return len(value)
-    body = value.get(VAR) if isinstance(value, dict) else None
-    if not isinstance(body, dict) or value[TYPE] != "dict":  # type: ignore[index]
-        return 1
-    return math.prod(_items(item) for item in body.values())
-
-
-def _items(value: Any) -> int:
-    if isinstance(value, list):
-        return len(value)
-    body = value.get(VAR) if isinstance(value, dict) and value.get(TYPE) in ("dict", "set", "tuple") else None
-    return len(body) if isinstance(body, (list, dict)) else 1
-
-
 def _pauses(delta: Any) -> bool:
     if isinstance(delta, dict):
         return any(isinstance(delta.get(unit), (int, float)) and delta[unit] >= 1 for unit in _UNITS)
@@ -397,16 +326,3 @@ def _whole(value: Any, least: int, most: int) -> bool:
         and value == int(value)
         and least <= value <= most
     )
-
-
-__all__ = [
-    "ASSETS",
-    "Parsed",
-    "assets_in",
-    "judge",
-    "literal_length",
-    "prefixing",
-    "setting",
-    "settings_of",
-    "tasks_of",
-]

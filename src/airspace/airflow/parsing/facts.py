@@ -4,42 +4,66 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from airflow.models import DagModel, Pool
 from airflow.models.asset import AssetActive, AssetModel, TaskOutletAssetReference
 from airflow.models.team import dag_bundle_team_association_table
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import ARRAY, JSON, Text, and_, delete, func, or_, select, update
 
 from airspace.airflow.asset_history import first_updates
 from airspace.airflow.live_teams import LiveTeams
 from airspace.airflow.parsing.asset_claims import Claims, Stored
-from airspace.airflow.parsing.checks import assets_in
-from airspace.airflow.parsing.shape import VAR
-from airspace.backends.tables import TeamRow
+from airspace.airflow.parsing.serialized import VAR, assets_in
+from airspace.backends.tables import TeamRow, holding, keep_waiting, moving
 
 MOST_ASKED = 10_000
 
 
-def taken(dag_ids: Collection[str], bundle: str, session: Any) -> frozenset[str]:
-    """Which of these Dag ids are another bundle's: whoever had it first keeps it, also while away."""
-    ask = select(DagModel.dag_id).where(DagModel.dag_id.in_(dag_ids), DagModel.bundle_name != bundle)
-    return frozenset(session.scalars(ask))
+@dataclass(frozen=True)
+class Standing:
+    """What a file's team has beside it.
+
+    :param taken: which of its Dag ids are another bundle's: whoever had it first keeps it, also while away
+    :param pools: as :func:`pools`
+    :param other_dags: how many Dags the bundle has in other files
+    """
+
+    taken: frozenset[str]
+    pools: dict[str, int]
+    other_dags: int
 
 
-def other_dags(bundle: str, rel_path: str, session: Any) -> int:
-    """How many Dags the bundle has in other files."""
-    ask = select(func.count()).where(
-        DagModel.bundle_name == bundle, DagModel.is_stale.is_(False), DagModel.relative_fileloc != rel_path
+def standing(team: TeamRow, rel_path: str, dag_ids: Collection[str], session: Any) -> Standing | None:
+    """All that is asked about a file, in one question: each takes time in two processes. None: it is not to be stored.
+
+    From here on, whoever holds the team waits for this transaction. Should the database crash, what it forgets of it is
+    stored when the file is read the next time.
+    """
+    session.execute(select(func.set_config("synchronous_commit", "off", True), keep_waiting(team.name)))
+    theirs = select(func.array_agg(DagModel.dag_id, type_=ARRAY(Text))).where(
+        DagModel.dag_id.in_(dag_ids), DagModel.bundle_name != team.bundle
     )
-    return int(session.scalar(ask))
+    sizes = select(func.json_object_agg(Pool.pool, Pool.slots, type_=JSON)).where(Pool.team_name == team.name)
+    others = select(func.count()).where(
+        DagModel.bundle_name == team.bundle, DagModel.is_stale.is_(False), DagModel.relative_fileloc != rel_path
+    )
+    parts = (or_(holding(team.name), moving(dag_ids)), *(ask.scalar_subquery() for ask in (theirs, sizes, others)))
+    held, taken, slots, count = session.execute(select(*parts)).one()
+    return None if held else Standing(frozenset(taken or ()), _by_either_name(team.name, slots or {}), int(count))
 
 
 def pools(team: str, session: Any) -> dict[str, int]:
     """The team's pools by either name, with their slots. One of the whole deployment is no team's place to be."""
-    rows = session.execute(select(Pool.pool, Pool.slots).where(Pool.team_name == team))
-    found = {name: slots if slots >= 0 else 2**31 - 1 for name, slots in rows}  # Airflow writes -1 for no limit
-    return found | {name.removeprefix(f"{team}."): slots for name, slots in found.items()}
+    return _by_either_name(
+        team, dict(map(tuple, session.execute(select(Pool.pool, Pool.slots).where(Pool.team_name == team))))
+    )
+
+
+def _by_either_name(team: str, slots: Mapping[str, int]) -> dict[str, int]:
+    found = {name: size if size >= 0 else 2**31 - 1 for name, size in slots.items()}  # Airflow writes -1 for no limit
+    return found | {name.removeprefix(f"{team}."): size for name, size in found.items()}
 
 
 def dag_ids(dags: Iterable[Any]) -> set[str]:

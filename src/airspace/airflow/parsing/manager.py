@@ -12,7 +12,7 @@ import selectors
 import socket
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,30 +21,29 @@ import attrs
 from airflow import settings
 from airflow.callbacks.callback_requests import CallbackRequest
 from airflow.configuration import conf
-from airflow.dag_processing.manager import DagFileInfo, DagFileProcessorManager
+from airflow.dag_processing.manager import DagFileInfo
 from airflow.dag_processing.processor import DagFileParsingResult, DagFileProcessorProcess
 from airflow.utils.session import create_session
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from uuid6 import uuid7
 
 from airspace.airflow.callbacks import CallbackLog
 from airspace.airflow.child_process import ending
 from airspace.airflow.live_teams import Grants, LiveTeams
-from airspace.airflow.parsing import bundles, catalog, facts, process, results
-from airspace.airflow.parsing.bundles import Signature
+from airspace.airflow.parsing import bundles, process
 from airspace.airflow.parsing.callback_rows import Asked
 from airspace.airflow.parsing.callback_runs import CallbackRuns
-from airspace.airflow.parsing.checks import Parsed
+from airspace.airflow.parsing.changes import Changes
 from airspace.airflow.parsing.discovery import Finder
+from airspace.airflow.parsing.pacing import PacedDagProcessor
 from airspace.airflow.parsing.process import TeamParseProcess
-from airspace.airflow.parsing.refusals import Refusal, told
-from airspace.airflow.parsing.results import Rules, Vetted
+from airspace.airflow.parsing.source_errors import NAMES, SourceErrors
+from airspace.airflow.parsing.storing import ResultStore
 from airspace.airflow.team_api import TeamApi
 from airspace.airflow.team_environment import team_environment
 from airspace.airflow.turns import next_in_line
 from airspace.backends.tables import TeamRegistry, TeamRow
 from airspace.model.home import HomeLayout, home_root
-from airspace.model.limits import REQUIRE_PREFIX, SECTION, CodeLimits
 from airspace.platform import bells
 from airspace.sandbox.client import SpawnerClient
 from airspace.sandbox.errors import BusyError, NotBegunError, SandboxError
@@ -54,7 +53,7 @@ BUSY_SECONDS = 2.0
 
 
 @attrs.define(kw_only=True, slots=False)
-class TeamDagProcessor(DagFileProcessorManager):
+class TeamDagProcessor(PacedDagProcessor):
     """Parses every team's bundle in processes, each with its team's environment and secrets."""
 
     max_runs: int = -1
@@ -67,13 +66,18 @@ class TeamDagProcessor(DagFileProcessorManager):
     _stored: dict[str, TeamRow] = attrs.field(factory=dict, init=False)
     """The bundles in service: stored in Airflow's tables and loaded."""
     _grants: Grants = attrs.field(factory=dict, init=False)
-    _rung: set[str] = attrs.field(factory=set, init=False)
-    _signatures: dict[str, dict[str, Signature]] = attrs.field(factory=dict, init=False)
+    _resting: set[str] = attrs.field(factory=set, init=False)
+    """The bundles of teams on hold: their Dags stay as they are, and none of their files is read."""
+    _changes: Changes = attrs.field(factory=Changes, init=False)
     _last_served: dict[str, None] = attrs.field(factory=dict, init=False)
     _busy: dict[str, float] = attrs.field(factory=dict, init=False)
     """Bundle → when to ask its sandbox again."""
     _finder: Finder = attrs.field(factory=Finder, init=False)
-    _rules: Rules = attrs.field(factory=lambda: _rules(), init=False)
+    _source_errors: SourceErrors = attrs.field(factory=lambda: SourceErrors(bells.run_dir()), init=False)
+    _results: ResultStore = attrs.field(
+        default=attrs.Factory(lambda self: ResultStore(self._layout, self._teams, self.log), takes_self=True),
+        init=False,
+    )
     _callback_runs: CallbackRuns = attrs.field(
         default=attrs.Factory(lambda self: self._make_callback_runs(), takes_self=True), init=False
     )
@@ -99,6 +103,19 @@ class TeamDagProcessor(DagFileProcessorManager):
             self._bundle_name_to_team_name: dict[str, str | None] = {}
             self._rung.update(team.bundle for team in stored)
         bundles.publish(self._layout, list(self._stored.values()))
+        self._rest()
+
+    def _rest(self) -> None:
+        """Read no more of who is held; of who no longer is, read everything again."""
+        resting = {team.bundle for team in self._teams.all() if team.stage is not None}
+        for bundle in self._resting - resting:
+            self._changes.forget(bundle)
+            self._rung.add(bundle)
+        self._resting = resting
+
+    def prepare_file_queue(self, known_files: dict[str, set[DagFileInfo]]) -> None:
+        """As Airflow does, without the files of those that are not read."""
+        super().prepare_file_queue({name: files for name, files in known_files.items() if name not in self._resting})
 
     def _queue_requested_files_for_parsing(self) -> None:
         changed = self._teams.refresh()
@@ -109,6 +126,10 @@ class TeamDagProcessor(DagFileProcessorManager):
                 self.log.warning("The teams' changes could not be taken on; trying again", exc_info=True)
         if self._rung:
             self.request_bundle_refresh(self._rung & set(self._stored))
+        try:
+            self._source_errors.follow(set(self._stored) - self._resting)
+        except SQLAlchemyError:
+            self.log.warning("What cannot be fetched could not be told; trying again", exc_info=True)
         super()._queue_requested_files_for_parsing()
 
     def _reload(self) -> None:
@@ -126,7 +147,7 @@ class TeamDagProcessor(DagFileProcessorManager):
             self._grants = dict(self._teams.grants)
             for bundle, team in self._stored.items():
                 if team.name in concerned:
-                    self._signatures.pop(bundle, None)
+                    self._changes.forget(bundle)
                     self._rung.add(bundle)
 
     # --- the doorbell ------------------------------------------------------------------------------------------------
@@ -163,7 +184,8 @@ class TeamDagProcessor(DagFileProcessorManager):
             super()._refresh_dag_bundles(known_files)
         for bundle in rung & set(known_files):
             # Changed files go first. Airflow would come to them when its whole queue has been worked off.
-            self._add_files_to_queue(self._changed(bundle, known_files[bundle]), mode="frontprio")
+            if bundle not in self._resting:
+                self._add_files_to_queue(self._changed(bundle, known_files[bundle]), mode="frontprio")
 
     def _find_files_in_bundle(self, bundle: Any) -> list[Path]:
         look = super()._find_files_in_bundle
@@ -177,29 +199,28 @@ class TeamDagProcessor(DagFileProcessorManager):
         for bundle in gone:
             known_files.pop(bundle, None)
             self._bundle_versions.pop(bundle, None)
-            self._signatures.pop(bundle, None)
+            self._changes.forget(bundle)
         self.handle_removed_files(known_files)
         self.deactivate_stale_dags(last_parsed={})
 
+    def clear_orphaned_import_errors(self, bundle_name: str, observed_filelocs: set[str]) -> None:
+        """As Airflow does, but for what is no file's."""
+        super().clear_orphaned_import_errors(bundle_name, observed_filelocs | NAMES)
+
     def _changed(self, bundle: str, files: set[DagFileInfo]) -> list[DagFileInfo]:
-        """The Dag files to parse: those that changed, or all, if something changed that any of them may read."""
-        before = self._signatures.get(bundle)
-        now = self._signatures[bundle] = bundles.signatures(self._layout.bundles / bundle)
-        if before is None:
-            return list(files)
-        changed = {path for path in now.keys() | before.keys() if now.get(path) != before.get(path)}
         own = {str(file.rel_path): file for file in files}
-        gone_dag_files = {path for path in changed - set(now) if path.endswith(".py")}
-        if changed - set(own) - gone_dag_files:
-            return list(files)
-        return [own[path] for path in changed if path in own]
+        return [own[path] for path in self._changes.since_last(bundle, self._layout.bundles / bundle, set(own))]
 
     # --- callbacks ---------------------------------------------------------------------------------------------------
 
     def fetch_callbacks(self) -> list[CallbackRequest]:
         """None for Airflow's queue, where they would stand in for the reading of their files: they run beside it."""
-        self._callback_runs.serve(self._stored)
+        halted = {team.bundle for team in self._teams.all() if team.halted}
+        self._callback_runs.serve({bundle: team for bundle, team in self._stored.items() if bundle not in halted})
         return []
+
+    def _is_due(self) -> bool:
+        return super()._is_due() or self._callback_runs.in_hand
 
     def _make_callback_runs(self) -> CallbackRuns:
         def file_log(bundle: str, rel_path: str) -> str:
@@ -239,12 +260,13 @@ class TeamDagProcessor(DagFileProcessorManager):
             subprocess_logs_to_stdout=conf.get("logging", "dag_processor_log_target") == "stdout",
             client=self._team_api.client(team),
             launch=partial(self._sandboxes.order, team, order),
-            limits=self._rules.limits,
+            limits=self._results.limits,
             **keywords,
         )
 
     def _start_new_processes(self) -> None:
         """Teams take turns, and no team ever holds the last process."""
+        self._skip_resting()
         free = self._parallelism - len(self._processors)
         if free <= 0 or not self._file_queue:
             return
@@ -279,6 +301,12 @@ class TeamDagProcessor(DagFileProcessorManager):
             self._last_served.pop(bundle, None)
             self._last_served[bundle] = None
 
+    def _skip_resting(self) -> None:
+        """A file in the queue that is never taken would keep Airflow from filling it again."""
+        if self._resting:
+            kept = (file for file in self._file_queue if file.bundle_name not in self._resting)
+            self._file_queue = OrderedDict.fromkeys(kept)
+
     def _is_busy(self, file: DagFileInfo) -> bool:
         """A team that keeps its sandbox from answering costs the others one moment, and not every one."""
         return self._busy.get(file.bundle_name, 0.0) > time.monotonic()
@@ -286,14 +314,13 @@ class TeamDagProcessor(DagFileProcessorManager):
     # --- results -----------------------------------------------------------------------------------------------------
 
     def handle_parsing_result(self, file: DagFileInfo, proc: TeamParseProcess, **keywords: Any) -> None:
-        """Store a result and let the scheduler know; a process that ended without one is its file's import error."""
+        """Store a result; a process that ended without one is its file's import error."""
         super().handle_parsing_result(file, proc, **keywords)
         if proc.parsing_result is None and not proc.had_callbacks:
             reason = f"{ending(proc.ending)} before it had read its Dags"
             if proc.spoiled is not None:
                 reason = f"was ended: {proc.spoiled}"
             self._report(file, f"The process that read this file {reason}.")
-        bells.ring(bells.WAKE)
 
     def persist_parsing_result(
         self,
@@ -310,69 +337,20 @@ class TeamDagProcessor(DagFileProcessorManager):
         team = self._teams.of_bundle(bundle_name)
         if team is None or relative_fileloc is None:
             return
-        screened = results.screen(parsing_result.serialized_dags, self._rules.limits)
-        parsed = self._parsed(team, relative_fileloc, screened.dags, session)
-        vetted = results.vet(screened, parsing_result.import_errors, parsing_result.warnings, parsed, self._rules)
-        facts.make_way(team, vetted.dags, parsed.claims, session)
         keep = super().persist_parsing_result
 
-        def store(dags: list[Any], import_errors: dict[str, str], warnings: list[Any]) -> None:
+        def store(result: DagFileParsingResult) -> None:
             keep(
                 bundle_name=bundle_name,
                 bundle_version=bundle_version,
                 version_data=version_data,
-                parsing_result=DagFileParsingResult.model_construct(
-                    fileloc=str(parsed.file), serialized_dags=dags, import_errors=import_errors, warnings=warnings
-                ),
+                parsing_result=result,
                 run_duration=run_duration,
                 relative_fileloc=relative_fileloc,
                 session=session,
             )
 
-        self._store(vetted, store, session)
-        if vetted.refused:
-            facts.keep_in_service([dag.data["dag"]["dag_id"] for dag in vetted.dags], bundle_name, session)
-
-    def _parsed(self, team: TeamRow, rel_path: str, dags: list[Any], session: Any) -> Parsed:
-        prefix = conf.getboolean(SECTION, REQUIRE_PREFIX, fallback=False)
-        return Parsed(
-            team=team.name,
-            file=self._layout.bundles / team.bundle / rel_path,
-            rel_path=rel_path,
-            taken=facts.taken(facts.dag_ids(dags), team.bundle, session),
-            pools=facts.pools(team.name, session),
-            slots=team.slots,
-            other_dags=facts.other_dags(team.bundle, rel_path, session),
-            teams=frozenset(other.name for other in self._teams.all()) if prefix else None,
-            claims=facts.claims(self._teams, dags, session),
-        )
-
-    def _store(self, vetted: Vetted, store: Callable[..., None], session: Any) -> None:
-        """Store it all; where that fails, each Dag alone, and what fails then is the file's import error."""
-        try:
-            store(vetted.dags, vetted.import_errors, vetted.warnings)
-            return
-        except OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever Airflow or the database has against one Dag: the others are stored
-            self.log.warning("A result could not be stored at once: %s", type(error).__name__)
-            session.rollback()
-        refusals = []
-        for dag in list(vetted.dags):
-            try:
-                store([dag], {}, [])
-                session.commit()
-            except OperationalError:
-                raise
-            except Exception as error:
-                session.rollback()
-                vetted.dags.remove(dag)
-                place = f"Dag {dag.data['dag']['dag_id']!r}"
-                message = f"could not be stored: {type(error).__name__}"
-                refusals.append(Refusal("not-storable", place, message, "see the Dag processor's log, or simplify it"))
-                self.log.warning("%s", refusals[-1], exc_info=True)
-        (path,) = vetted.import_errors or {"": ""}
-        store([], {**vetted.import_errors, path: told(refusals)} if refusals else vetted.import_errors, vetted.warnings)
+        self._results.store(team, relative_fileloc, parsing_result, store, session)
 
     def _kill_timed_out_processors(self) -> None:
         """A file that takes for ever is its team's import error; Airflow only kills its process."""
@@ -417,17 +395,3 @@ class TeamDagProcessor(DagFileProcessorManager):
 
 def _same_owner(stored: TeamRow | None, wanted: TeamRow) -> bool:
     return stored is not None and stored.name == wanted.name
-
-
-def _rules() -> Rules:
-    """What every result is held against.
-
-    :raises ValueError: a limit in the configuration is none
-    """
-
-    def get(section: str, key: str) -> str | None:
-        value: str | None = conf.get(section, key, fallback=None)
-        return value
-
-    limits = CodeLimits.read(get)
-    return Rules(catalog.known(), limits, lambda dag: catalog.load(dag, limits.load_seconds))

@@ -11,11 +11,11 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import attrs
-import msgspec
 from airflow.dag_processing.processor import DagFileParsingResult, DagFileProcessorProcess
 from airflow.sdk.exceptions import ErrorType
 from airflow.sdk.execution_time.comms import (
@@ -35,7 +35,6 @@ from airflow.sdk.execution_time.comms import (
     GetXComSequenceSlice,
     MaskSecret,
     PutVariable,
-    _RequestFrame,
 )
 
 from airspace.airflow import sandbox_child
@@ -46,7 +45,6 @@ from airspace.platform import bells
 from airspace.sandbox.ports import Child
 from airspace.sandbox.relay.hearing import Hearing
 
-_UNREADABLE = "it sent something that is no message of Airflow's"
 _NAMES = (GetConnection, GetVariable, GetVariableKeys, PutVariable, DeleteVariable)
 """Answered whenever a team's code asks: by :class:`airspace.airflow.team_api.TeamClient`, of the team's own alone."""
 _OF_A_DAG = (
@@ -68,7 +66,6 @@ class TeamParseProcess(DagFileProcessorProcess):
     _stop_hearing: Callable[[], None] = attrs.field(default=lambda: None, init=False)
     _answers: sandbox_child.Answers = attrs.field(default=None, init=False)
     _frames: Frames = attrs.field(default=None, init=False)
-    _decoder: Any = attrs.field(factory=lambda: msgspec.msgpack.Decoder(_RequestFrame), init=False)
 
     @classmethod
     def start(
@@ -143,23 +140,8 @@ class TeamParseProcess(DagFileProcessorProcess):
             advice="divide the file into several",
         )
         self._answers = sandbox_child.Answers(self.selector, requests, self.limits.message_bytes)
-        sandbox_child.bound(self.selector, (stdout, stderr, logs), requests, meter, self._frames, self._guarded)
-
-    def _guarded(self, read: Callable[[Any], bool]) -> Callable[[socket.socket], bool]:
-        """Airflow's loop serves all teams: whatever one's process makes a reader do ends that process alone."""
-
-        def guarded(sock: socket.socket) -> bool:
-            try:
-                return read(sock)
-            except ConnectionError:
-                return False
-            except SpoiledError as error:
-                self.spoil(str(error))
-            except Exception as error:  # noqa: BLE001 - the door to a stranger: no answer of ours may depend on what it sends
-                self.spoil(f"{_UNREADABLE} ({type(error).__name__})")
-            return False
-
-        return guarded
+        guarded = partial(sandbox_child.ending_alone, spoil=self.spoil)
+        sandbox_child.bound(self.selector, (stdout, stderr, logs), requests, meter, self._frames, guarded)
 
     def spoil(self, reason: str) -> None:
         """Listen no longer, and kill it."""
@@ -170,19 +152,15 @@ class TeamParseProcess(DagFileProcessorProcess):
             self._process.send_signal(signal.SIGKILL)
 
     def _on_frame(self, frame: bytes) -> None:
-        try:
-            request = self._decoder.decode(frame)
-            message = self.decoder.validate_python(request.body)
-        except Exception as error:  # noqa: BLE001 - msgspec's, pydantic's, too deep a recursion: what was sent is not shown anywhere
-            raise SpoiledError(f"{_UNREADABLE} ({type(error).__name__})") from None
+        request_id, message = sandbox_child.read_message(frame, self.decoder)
         if isinstance(message, DagFileParsingResult):
             if self.parsing_result is not None:
                 raise SpoiledError("it sent two results")
             if self.spoiled is None:
                 self.parsing_result = message
-            self.send_msg(None, request_id=request.id)
+            self.send_msg(None, request_id=request_id)
         else:
-            self._answer(message, request.id)
+            self._answer(message, request_id)
 
     def _answer(self, message: Any, request_id: int) -> None:
         if isinstance(message, MaskSecret):

@@ -10,9 +10,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airspace.airflow.parsing.checks import Parsed, assets_in, judge, settings_of, tasks_of
+from airspace.airflow.parsing.checks import Parsed, judge
+from airspace.airflow.parsing.plain import plain
 from airspace.airflow.parsing.refusals import Refusal, told
-from airspace.airflow.parsing.shape import Known, plain
+from airspace.airflow.parsing.serialized import assets_in, settings_of, tasks_of
+from airspace.airflow.parsing.shape import Known
 from airspace.model.limits import CodeLimits
 
 WARNING_TYPES = frozenset({"non-existent pool", "runtime varying value"})

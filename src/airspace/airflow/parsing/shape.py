@@ -1,4 +1,4 @@
-"""Is it plain data, of bearable size, that only names what Airflow itself defines? Pure; nothing in it is trusted.
+"""Does it only name what Airflow itself defines, each in its place? Pure; nothing in it is trusted.
 
 A serialized Dag is a tree of JSON in which ``{"__type": ..., "__var": ...}`` stands for an object. The scheduler and
 the API server build these objects, and import classes by the names in there. So every name is held against a list.
@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from airspace.airflow.parsing.param_schema import objection
 from airspace.airflow.parsing.refusals import Refusal, quoted
+from airspace.airflow.parsing.serialized import ASSETS, TYPE, VAR, asset_body, is_object, kind_of, tag
 from airspace.model.limits import CodeLimits
-
-TYPE, VAR = "__type", "__var"
-LARGEST_INT = 2**53  # what every reader of JSON agrees on
 
 # Objects that a Dag's fields may hold. Left out: connections, callback requests, whole Dags, exceptions, deadlines
 # (which are judged in their own place) and whatever a later Airflow adds: each builds something that no author writes
 # into a Dag, or imports by name.
 VALUES = frozenset({"datetime", "timedelta", "timezone", "relativedelta", "k8s.V1Pod", "xcomref", "arg_not_set"})
-ASSETS = frozenset({"asset", "asset_alias", "asset_any", "asset_all", "asset_ref"})
 CONTAINERS = frozenset({"dict", "set", "tuple"})
 
 # What decides where, when and before whom a task runs: always written out, never as an object.
@@ -56,56 +52,6 @@ class Known:
     weight_rules: frozenset[str] = frozenset()
     trigger_rules: frozenset[str] = frozenset()
     defaults: Mapping[str, Any] = field(default_factory=dict)
-
-
-def plain(data: Any, limits: CodeLimits) -> Refusal | None:
-    """The first thing that keeps this from being plain JSON of bearable size; never recursive, so never too deep."""
-    nodes = 0
-    waiting: list[tuple[Any, int]] = [(data, 1)]
-    while waiting:
-        node, depth = waiting.pop()
-        nodes += 1
-        if nodes > limits.nodes:
-            return _of_size("nodes", f"holds more than {limits.nodes} values", "split it into several Dags")
-        if depth > limits.depth:
-            return _of_size("depth", f"is nested deeper than {limits.depth} levels", "nest less")
-        if type(node) is dict:
-            for key, value in node.items():
-                refusal = _leaf(key, limits) if type(key) is str else _not_plain("a key that is no text")
-                if refusal is not None:
-                    return refusal
-                waiting.append((value, depth + 1))
-        elif type(node) is list:
-            waiting.extend((value, depth + 1) for value in node)
-        elif (refusal := _leaf(node, limits)) is not None:
-            return refusal
-    return None
-
-
-def _leaf(node: Any, limits: CodeLimits) -> Refusal | None:
-    if node is None or type(node) is bool:
-        return None
-    if type(node) is str:
-        if len(node) > limits.text_chars:
-            return _of_size("text", f"holds a text of more than {limits.text_chars} characters", "keep it in a file")
-        if "\0" in node:
-            return _not_plain("a text with a NUL character, which no database stores")
-        if not node.isascii() and any("\ud800" <= letter <= "\udfff" for letter in node):
-            return _not_plain("a text with half a character (a lone surrogate)")
-        return None
-    if type(node) is int:
-        return None if -LARGEST_INT <= node <= LARGEST_INT else _not_plain("a number beyond 2^53")
-    if type(node) is float:
-        return None if math.isfinite(node) else _not_plain("a number that is none (NaN or infinity)")
-    return _not_plain(f"a value of the type {type(node).__name__}")
-
-
-def _of_size(rule: str, message: str, fix: str) -> Refusal:
-    return Refusal(f"size-{rule}", "A Dag of this file", message, fix)
-
-
-def _not_plain(what: str) -> Refusal:
-    return Refusal("not-json", "A Dag of this file", f"holds {what}", "use plain texts, numbers, lists and mappings")
 
 
 @dataclass(frozen=True)
@@ -176,7 +122,7 @@ class Shape:
         templates = task.get("template_fields", [])
         templates = templates if isinstance(templates, list) else []
         # What a mapped task is given once and for all. Here a time may be an object, what decides on others may not.
-        settled = {key: value for key, value in partial.items() if key in DECIDING or not _is_object(value)}
+        settled = {key: value for key, value in partial.items() if key in DECIDING or not is_object(value)}
         wrong = [
             *self._fields(task, self.known.task_fields, place),
             *self._fields(settled, self.known.task_fields, place),
@@ -210,7 +156,7 @@ class Shape:
             elif name == "start_trigger_args":
                 for key in ("trigger_kwargs", "next_kwargs"):
                     yield from self._encoded(value.get(key) if isinstance(value, dict) else None, place)
-            elif name not in self.known.task_fields or name == "executor_config" or _is_object(value):
+            elif name not in self.known.task_fields or name == "executor_config" or is_object(value):
                 yield from self._encoded(value, place)
 
     def _ports(self, ports: Any, place: str) -> Iterator[Refusal]:
@@ -261,7 +207,7 @@ class Shape:
             for key in ("default", "description", "schema", "source") if isinstance(body, dict) else ():
                 value = body.get(key)
                 # Airflow takes a value for encoded only if it looks so; anything else stays as it is.
-                if _is_object(value) or (isinstance(value, list) and value and all(map(_is_object, value))):
+                if is_object(value) or (isinstance(value, list) and value and all(map(is_object, value))):
                     yield from self._encoded(value, place)
             if isinstance(body, dict):
                 yield from self._schema(body, place)
@@ -328,7 +274,7 @@ class Shape:
             yield from self._encoded_kwargs(watcher["trigger"]["kwargs"], place)
 
     def _encoded_kwargs(self, kwargs: Any, place: str) -> Iterator[Refusal]:
-        if _is_object(kwargs):
+        if is_object(kwargs):
             yield from self._encoded(kwargs, place)
         elif isinstance(kwargs, dict):
             for value in kwargs.values():
@@ -384,29 +330,6 @@ class Shape:
 
 _NO_OBJECT = "pass plain values; what has to be built is built in the task"
 _NO_CLASS = "use one of Airflow's timetables, or have the platform's administrator install the plugin that brings it"
-
-
-def kind_of(value: Any) -> str:
-    """The JSON type of a value."""
-    if isinstance(value, bool):
-        return "boolean"
-    names = {int: "integer", float: "number", str: "string", list: "array", dict: "object", type(None): "null"}
-    return names.get(type(value), "nothing")
-
-
-def tag(node: Any) -> str | None:
-    """The kind of object that a node stands for, if any; a kind that is no text is none."""
-    kind = node.get(TYPE) if isinstance(node, dict) else None
-    return kind if isinstance(kind, str) else None
-
-
-def asset_body(node: Mapping[str, Any]) -> Any:
-    """Where an asset keeps its fields: flat, or wrapped."""
-    return node.get(VAR, node)
-
-
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict) and TYPE in value
 
 
 def _is_watcher(watcher: Any) -> bool:

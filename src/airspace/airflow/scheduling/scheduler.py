@@ -35,7 +35,7 @@ from sqlalchemy.exc import DBAPIError
 from airspace.airflow import callbacks
 from airspace.airflow.child_process import die_with, reap
 from airspace.airflow.policies import MapTooLongError
-from airspace.airflow.scheduling import waiting_work
+from airspace.airflow.scheduling import held, waiting_work
 from airspace.airflow.scheduling.run_order import BESIDE_OTHERS, RunSizes, Waiting, round_robin
 from airspace.platform import bells
 
@@ -54,6 +54,7 @@ class TeamScheduler(SchedulerJobRunner):
         self._lane: int | None = None
         self._in_lane = False
         self._start_runs = True
+        self._any_held = True
         self._tests = self._look_for_tests = True
         self._more_runs = False
 
@@ -73,14 +74,17 @@ class TeamScheduler(SchedulerJobRunner):
         """As Airflow does, when there may be any to make."""
         runs = waiting_work.runs(session)
         self._start_runs = runs.to_make or runs.to_start
+        self._any_held = runs.any_held
         if runs.to_make:
-            super()._create_dagruns_for_dags(guard, session)
+            with held.left_out(session) if runs.any_held else contextlib.nullcontext():
+                super()._create_dagruns_for_dags(guard, session)
 
     def _start_queued_dagruns(self, session: Any) -> None:
         """As Airflow does, when there may be any to start."""
         if self._start_runs:
-            super()._start_queued_dagruns(session)
-        self._start_runs = True  # unless the next loop finds out otherwise
+            with held.left_out(session) if self._any_held else contextlib.nullcontext():
+                super()._start_queued_dagruns(session)
+        self._start_runs = self._any_held = True  # unless the next loop finds out otherwise
 
     def _enqueue_executor_callbacks(self, session: Any) -> None:
         """As Airflow does, when there are any."""

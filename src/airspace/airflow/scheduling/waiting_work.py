@@ -20,6 +20,8 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import DagRunState, State, TaskInstanceState
 from sqlalchemy import exists, func, or_, select, tuple_
 
+from airspace.airflow.scheduling.held import ANY
+
 _RUNS = select(
     or_(
         exists().where(
@@ -29,6 +31,7 @@ _RUNS = select(
         exists().where(AssetPartitionDagRun.created_dag_run_id.is_(None)),
     ).label("to_make"),
     exists().where(DagRun.state == DagRunState.QUEUED).label("to_start"),
+    ANY.label("any_held"),
 )
 _ORDERS = select(
     exists().where(ExecutorCallback.state == CallbackState.PENDING).label("callbacks"),
@@ -39,10 +42,14 @@ _READY = select(exists().where(TaskInstance.state == TaskInstanceState.SCHEDULED
 
 @dataclass(frozen=True)
 class Runs:
-    """Whether there may be runs to make (their time has come, or an asset's event), and such that may start."""
+    """Whether there may be runs to make (their time has come, or an asset's event), and such that may start.
+
+    :param any_held: whether there are teams on hold, whose runs are left out
+    """
 
     to_make: bool
     to_start: bool
+    any_held: bool
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ class Orders:
 def runs(session: Any) -> Runs:
     """What there is to do before runs are looked at."""
     found = session.execute(_RUNS).one()
-    return Runs(found.to_make, found.to_start)
+    return Runs(found.to_make, found.to_start, found.any_held)
 
 
 def orders(session: Any) -> Orders:
@@ -71,7 +78,9 @@ def ready_tasks(session: Any) -> bool:
 
 
 def ended_since(moment: datetime, keys: Collection[tuple[str, str]], session: Any) -> bool:
-    """Whether a task of these runs has ended since: what waits for it could go on.
+    """Whether a task of these runs has ended since without having been queued: what waits for it could go on.
+
+    One that was queued ran in a process, and its supervisor tells of its end.
 
     :param keys: dag_id and run_id of each
     """
@@ -80,6 +89,7 @@ def ended_since(moment: datetime, keys: Collection[tuple[str, str]], session: An
     ask = exists().where(
         tuple_(TaskInstance.dag_id, TaskInstance.run_id).in_(list(keys)),
         TaskInstance.state.in_(State.finished),
+        TaskInstance.queued_dttm.is_(None),
         TaskInstance.end_date >= moment,
     )
     return bool(session.scalar(select(ask)))

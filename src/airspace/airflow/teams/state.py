@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow.exceptions import AirflowException
@@ -18,10 +18,12 @@ from airspace.backends import tables
 from airspace.model.change import Change
 from airspace.model.errors import InvalidInputError
 from airspace.model.names import qualified
+from airspace.teams.causes import cause, said_the_same, unknown_fields
 from airspace.teams.desired import DesiredConnection, DesiredTeam, is_sensitive, stored_team
 from airspace.teams.rules import ELSEWHERE, SECRET, Sealer, State, Value, diff
 
 CONNECTION_FIELDS = ("conn_type", "host", "port", "login", "password", "schema", "extra", "description")
+_AS_SAID = ("limits", "network", "warehouse")  # of a team's file, kept as it is
 _ALWAYS_SHOWN = frozenset({"conn_type", "type"})
 
 
@@ -96,10 +98,39 @@ def conflicts(team: DesiredTeam, present: Present) -> Iterator[str]:
                 yield f"{kind} {qualified(team.name, name)}"
 
 
-def compare(team: DesiredTeam, present: Present, sources: Mapping[str, str], sealer: Sealer) -> list[Change]:
-    """What has to change for one team."""
+def compare(team: DesiredTeam, present: Present, sources: Mapping[str, Any], sealer: Sealer) -> list[Change]:
+    """What has to change for one team, and why.
+
+    :raises InvalidInputError: something that was to stay as it is, was never there
+    """
     desired = desired_state(team, sealer)
-    return diff(team.name, desired, _actual_state(team, present, sources, sealer))
+    actual = actual_state(team, present, sources, sealer)
+    stored = present.stored.get(team.name)
+    before = desired_state(stored, sealer) if stored else None
+    for resource in team.kept:
+        if resource not in (before or {}):
+            raise InvalidInputError(
+                f"{resource} of {team.name} is new, and its secret is not known here",
+                fix=f"make its references lead somewhere, then apply the file of {team.name}",
+            )
+        desired.pop(resource, None)
+        actual.pop(resource, None)
+    changes = diff(team.name, desired, actual)
+    if not changes:
+        return []
+    spec = present.rows[team.name].spec if stored else {}
+    unknown = unknown_fields(spec)
+    return [
+        replace(change, cause=cause(change, desired, before, actual, _unclear(change.resource, team, spec, unknown)))
+        for change in changes
+    ]
+
+
+def _unclear(
+    resource: str, team: DesiredTeam, spec: Mapping[str, Any], unknown: Mapping[str, frozenset[str]]
+) -> dict[str, bool]:
+    fields = unknown.get(resource)
+    return dict.fromkeys(fields, said_the_same(resource, team.spec, spec)) if fields else {}
 
 
 def connection_fields(team: str, name: str, wanted: DesiredConnection) -> dict[str, Any]:
@@ -120,10 +151,12 @@ def connection_fields(team: str, name: str, wanted: DesiredConnection) -> dict[s
 def desired_state(team: DesiredTeam, sealer: Sealer) -> dict[str, dict[str, Value]]:
     """The team as resources and fields."""
     spec = team.spec
-    settled = {"title": team.title, "slots": team.slots, "limits": spec.get("limits"), "network": spec.get("network")}
+    settled = {"title": team.title, "slots": team.slots, **{key: spec.get(key) for key in _AS_SAID}}
     state: dict[str, dict[str, Value]] = {
         "team": sealer.resource(settled),
-        "bundle": sealer.resource({"name": team.bundle, "folder": team.folder}),
+        "bundle": bundle_resource(
+            team.bundle, {"folder": team.folder, "remote": team.remote, "credential": team.credential}, sealer
+        ),
     }
     for user, role in team.members.items():
         state[f"member {user}"] = sealer.resource({"role": role})
@@ -135,32 +168,49 @@ def desired_state(team: DesiredTeam, sealer: Sealer) -> dict[str, dict[str, Valu
     for name, variable in team.variables.items():
         state[f"variable {name}"] = {"value": sealer.value(variable.text, secret=variable.secret)}
     for name, consumers in team.assets.items():
-        state[f"asset {name}"] = {"consumers": sealer.value(sorted(consumers))}
+        state[f"asset {name}"] = {"consumers": sealer.value(sorted(consumers)), **_tables(spec, name, sealer)}
     return state
 
 
-def _actual_state(team: DesiredTeam, present: Present, sources: Mapping[str, str], sealer: Sealer) -> State:
+def _tables(spec: Mapping[str, Any], asset: str, sealer: Sealer) -> dict[str, Value]:
+    """The tables that go with an asset, where there are some."""
+    named = (spec.get("assets") or {}).get(asset) or {}
+    return sealer.resource({"tables": sorted(named["tables"])}) if named.get("tables") else {}
+
+
+def bundle_resource(name: str, source: Mapping[str, Any], sealer: Sealer) -> dict[str, Value]:
+    """A bundle and where it comes from. What it is fetched with is secret."""
+    credential = source.get("credential") or {}
+    fields = {"name": name, "folder": source.get("folder"), **(source.get("remote") or {})}
+    return sealer.resource(fields) | sealer.resource(credential, tuple(credential))
+
+
+def actual_state(
+    team: DesiredTeam, present: Present, sources: Mapping[str, Any], sealer: Sealer
+) -> dict[str, dict[str, Value]]:
+    """What is there of the team, as far as its file manages it or managed it the last time."""
     state: dict[str, dict[str, Value]] = {}
     row = present.rows.get(team.name)
     pool = present.pools.get(team.name)
     if row is not None and team.name in present.native:
         good = pool is not None and not pool.include_deferred
-        settled = {"limits": row.spec.get("limits"), "network": row.spec.get("network")}
+        settled = {key: row.spec.get(key) for key in _AS_SAID}
         state["team"] = sealer.resource({"title": row.title, "slots": pool.slots if pool and good else None, **settled})
     bundle = present.bundles.get(team.bundle)
     if bundle is not None and bundle.active and [owner.name for owner in bundle.teams] == [team.name]:
-        state["bundle"] = sealer.resource({"name": bundle.name, "folder": sources.get(team.bundle)})
+        state["bundle"] = bundle_resource(bundle.name, sources.get(team.bundle) or {}, sealer)
     for user, role in present.members.get(team.name, {}).items():
         state[f"member {user}"] = sealer.resource({"role": role})
+    spec = row.spec if row is not None else {}
     for asset, consumers in present.grants.get(team.name, {}).items():
-        state[f"asset {asset}"] = {"consumers": sealer.value(sorted(consumers))}
+        state[f"asset {asset}"] = {"consumers": sealer.value(sorted(consumers)), **_tables(spec, asset, sealer)}
     stored = present.stored.get(team.name)
     known = desired_state(stored, sealer) if stored else {}
     state.update(_named_resources(team, present, known, sealer))
     # An asset that nobody may consume has no grant row: it is as it shall be when the file said so before.
     for asset, grantees in (stored.assets if stored else {}).items():
         if not grantees:
-            state.setdefault(f"asset {asset}", {"consumers": sealer.value([])})
+            state.setdefault(f"asset {asset}", {"consumers": sealer.value([]), **_tables(spec, asset, sealer)})
     return state
 
 

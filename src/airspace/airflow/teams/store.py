@@ -10,21 +10,21 @@ from typing import Any
 from airflow import settings
 from airflow.configuration import conf
 from airflow.models.log import Log
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from airspace.airflow.teams.assets import asset_conflicts
+from airspace.airflow.teams.facts import running_in_pools, without_account
+from airspace.airflow.teams.locking import lock
 from airspace.airflow.teams.state import Present, compare, conflicts, read_present
 from airspace.airflow.teams.writer import TeamWriter
 from airspace.backends import tables
 from airspace.model.change import Change
 from airspace.model.errors import AirspaceError, InvalidInputError
+from airspace.model.hold import HoldKind
 from airspace.model.names import is_team_name
 from airspace.teams.desired import DesiredTeam
 from airspace.teams.rules import Sealer
-
-# One apply at a time on a database, whatever machine it comes from. Any number that nobody else uses.
-_ADVISORY_LOCK = 0x61_69_72_73_70_61_63_65
 
 Payload = Mapping[str, Any]
 
@@ -35,6 +35,7 @@ def read_teams(payload: Payload) -> dict[str, Any]:  # noqa: ARG001 - every comm
         rows = session.execute(select(tables.teams).order_by(tables.teams.c.name)).all()
         members = session.execute(select(tables.members).order_by(tables.members.c.user_name)).all()
         grants = session.execute(select(tables.asset_grants).order_by(tables.asset_grants.c.asset)).all()
+        held = tables.all_holds(session)
     return {
         "teams": [
             {
@@ -45,6 +46,7 @@ def read_teams(payload: Payload) -> dict[str, Any]:  # noqa: ARG001 - every comm
                 "applied_at": row.applied_at.isoformat(),
                 "spec": row.spec,
                 "members": [{"user": m.user_name, "role": m.role} for m in members if m.team == row.name],
+                "hold": held[row.name].as_dict() if row.name in held else None,
                 "grants": [{"asset": g.asset, "consumer": g.consumer} for g in grants if g.team == row.name],
             }
             for row in rows
@@ -66,11 +68,11 @@ def _run(payload: Payload, *, apply: bool) -> dict[str, Any]:
     if not conf.getboolean("core", "multi_team"):
         raise AirspaceError("Airflow's multi-team mode is off", fix="set [core] multi_team = True")
     teams = [DesiredTeam.from_dict(document) for document in payload["teams"]]
-    sources: Mapping[str, str] = payload.get("sources") or {}
+    sources: Mapping[str, Any] = payload.get("sources") or {}
     sealer = Sealer(secrets.token_bytes(32))
     with settings.get_session()() as session, session.begin():
-        if session.get_bind().dialect.name == "postgresql":
-            session.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _ADVISORY_LOCK})
+        lock(session)
+        _check_not_leaving(session, teams)
         present = read_present(session, teams)
         _check(teams, present)
         _check_assets(list(asset_conflicts(session, teams)))
@@ -81,7 +83,8 @@ def _run(payload: Payload, *, apply: bool) -> dict[str, Any]:
             if apply:
                 TeamWriter(session, team, present).write(found)
                 _record_network(session, found)
-    return {"changes": [change.as_dict() for change in changes]}
+        running, newcomers = running_in_pools(session, changes), without_account(session, changes)
+    return {"changes": [change.as_dict() for change in changes], "running": running, "newcomers": newcomers}
 
 
 def _record_network(session: Session, changes: Sequence[Change]) -> None:
@@ -91,6 +94,16 @@ def _record_network(session: Session, changes: Sequence[Change]) -> None:
         if change.resource == "team" and after != before:
             extra = json.dumps({"team": change.team, "before": before or [], "after": after or []})
             session.add(Log(event="team_network", owner="airspace", owner_display_name="airspace apply", extra=extra))
+
+
+def _check_not_leaving(session: Session, teams: Sequence[DesiredTeam]) -> None:
+    """What is being removed is not made anew in between: its successor would find what is left of it."""
+    held = tables.all_holds(session)
+    leaving = [team.name for team in teams if team.name in held and held[team.name].kind is HoldKind.LEAVING]
+    if leaving:
+        raise InvalidInputError(
+            f"team {', '.join(leaving)} is being removed", fix=f"finish that first: airspace team remove {leaving[0]}"
+        )
 
 
 def _check(teams: Sequence[DesiredTeam], present: Present) -> None:

@@ -162,6 +162,8 @@ class TeamTriggerer(TriggererJobRunner):
             names = {name for names in watched.values() for name in names}
             running = {trigger for seat in self._seats.values() for trigger in seat.wanted}
             found += whose.watching(watched, self._desk.owners(names), running)
+        stages = {team.name: team.stage for team in self._teams.all()}
+        found = whose.not_held(found, stages)
         chosen = whose.share(found, most)
         with create_session() as session:
             if chosen:

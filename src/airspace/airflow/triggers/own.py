@@ -19,11 +19,11 @@ from cryptography.fernet import InvalidToken
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
+from airspace.airflow import sandbox_child
 from airspace.airflow.stream import SpoiledError
 from airspace.airflow.triggers.logs import TeamLog, TriggerLog
 from airspace.model.limits import CodeLimits
 
-UNREADABLE = "it sent something that is no message of Airflow's"
 AT_ONCE = 20  # triggers handed out, and events taken in, before it is another team's turn
 AFTER_FAILURE = 5.0
 CLEAN_UP = 10.0  # for a trigger that has fired to end by itself, before it is told to
@@ -56,6 +56,8 @@ class OwnTriggers(TriggerRunnerSupervisor):
     """Those that watch assets."""
     _lasting: set[int] = attrs.field(factory=set, init=False)
     """Those that no task waits for: they go on after an event."""
+    _ended: set[int] = attrs.field(factory=set, init=False)
+    """Those that have ended, with events that are not stored yet: until then it matters what they were for."""
 
     # --- what it is to run -------------------------------------------------------------------------------------------
 
@@ -108,7 +110,15 @@ class OwnTriggers(TriggerRunnerSupervisor):
         for log in self.logger_cache.values():
             log.say("error", reason)
 
+    def _end(self, trigger_id: int) -> None:
+        """It ended by itself: forget it, once what it said before is stored."""
+        if any(entry.trigger_id == trigger_id for entry in self.events):
+            self._ended.add(trigger_id)
+        else:
+            self._forget(trigger_id)
+
     def _forget(self, trigger_id: int) -> None:
+        self._ended.discard(trigger_id)
         self.running_triggers.discard(trigger_id)
         self.cancelling_triggers.discard(trigger_id)
         self._told.discard(trigger_id)
@@ -129,6 +139,8 @@ class OwnTriggers(TriggerRunnerSupervisor):
             self.events.popleft()
             if entry.persist_seq is not None:
                 self.persisted_event_seqs.append(entry.persist_seq)
+            if entry.trigger_id in self._ended:
+                self._end(entry.trigger_id)
 
     def _store(self, trigger_id: int, event: Any) -> bool:
         try:
@@ -199,7 +211,7 @@ class OwnTriggers(TriggerRunnerSupervisor):
             line = yield
             event = msgspec.json.decode(line)
             if not isinstance(event, dict):
-                raise SpoiledError(UNREADABLE)
+                raise SpoiledError(sandbox_child.UNREADABLE)
             log = self._log_of(event.pop("trigger_id", None))
             if log is not None:
                 log.write(event)

@@ -20,12 +20,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import attrs
-import msgspec
 from airflow.configuration import conf
 from airflow.jobs.job import Job
 from airflow.jobs.triggerer_job_runner import messages
 from airflow.sdk.exceptions import ErrorType
-from airflow.sdk.execution_time.comms import ErrorResponse, _RequestFrame
+from airflow.sdk.execution_time.comms import ErrorResponse
 from uuid6 import uuid7
 
 from airspace.airflow import sandbox_child
@@ -33,7 +32,7 @@ from airspace.airflow.child_process import ending
 from airspace.airflow.stream import Frames, RefilledMeter, SpoiledError
 from airspace.airflow.triggers.desk import Desk
 from airspace.airflow.triggers.logs import TeamLog
-from airspace.airflow.triggers.own import AT_ONCE, UNREADABLE, OwnTriggers
+from airspace.airflow.triggers.own import AT_ONCE, OwnTriggers
 from airspace.airflow.triggers.pace import Pace
 from airspace.model.limits import CodeLimits
 from airspace.platform import bells
@@ -69,7 +68,6 @@ class TeamTriggers(OwnTriggers):
     _asked: deque[int] = attrs.field(factory=deque, init=False)
     """Its empty questions: answered when there is something to do."""
     _asked_at: float = attrs.field(default=math.inf, init=False)
-    _decode: Any = attrs.field(factory=lambda: msgspec.msgpack.Decoder(_RequestFrame), init=False)
 
     @classmethod
     def begin(
@@ -190,21 +188,15 @@ class TeamTriggers(OwnTriggers):
         self._answers.send(self, msg, request_id, error, **dump_opts)
 
     def _guarded(self, read: Callable[[Any], bool]) -> Callable[[socket.socket], bool]:
-        """This loop serves all teams: whatever one's process makes a reader do ends that process alone."""
+        """As everywhere where one loop serves all teams; and who keeps it busy has to wait for the others."""
+        reading = sandbox_child.ending_alone(read, self.spoil)
 
         def guarded(sock: socket.socket) -> bool:
             begun = time.monotonic()
             try:
-                return read(sock)
-            except ConnectionError:
-                return False
-            except SpoiledError as error:
-                self.spoil(str(error))
-            except Exception as error:  # noqa: BLE001 - the door to a stranger
-                self.spoil(f"{UNREADABLE} ({type(error).__name__})")
+                return reading(sock)
             finally:
                 self._rest_after(time.monotonic() - begun)
-            return False
 
         return guarded
 
@@ -229,15 +221,11 @@ class TeamTriggers(OwnTriggers):
             self._process.send_signal(signal.SIGKILL)
 
     def _on_frame(self, frame: bytes) -> None:
-        try:
-            request = self._decode.decode(frame)
-            message = self.decoder.validate_python(request.body)
-        except Exception as error:  # noqa: BLE001 - msgspec's, pydantic's, too deep a recursion: what was sent is not shown anywhere
-            raise SpoiledError(f"{UNREADABLE} ({type(error).__name__})") from None
+        request_id, message = sandbox_child.read_message(frame, self.decoder)
         if isinstance(message, messages.TriggerStateChanges):
-            self._on_state(message, request.id)
+            self._on_state(message, request_id)
         else:
-            self._on_question(message, request.id)
+            self._on_question(message, request_id)
 
     def _on_question(self, message: Any, request_id: int) -> None:
         if self._later or not self.desk.is_ready(message):
@@ -280,7 +268,7 @@ class TeamTriggers(OwnTriggers):
             if trigger_id in self.running_triggers:
                 self.failed_triggers.append((trigger_id, _cut(told)))
         for trigger_id in set(message.finished or ()) & self.running_triggers:
-            self._forget(trigger_id)
+            self._end(trigger_id)
         self._behind = True  # what watches an asset and has ended is begun again
         self._sync(request_id, [])
 

@@ -18,6 +18,8 @@ from airflow.models.trigger import Trigger
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import and_, case, func, select, update
 
+from airspace.model.hold import Stage
+
 _callback, _deadline, _run = Callback.__table__.c, Deadline.__table__.c, DagRun.__table__.c
 _bundle_team = dag_bundle_team_association_table.c
 
@@ -57,6 +59,19 @@ def share(found: Iterable[Found], most: int) -> dict[str, set[int]]:
         if each.team is not None and len(teams[each.id]) == 1 and len(chosen[each.team] | {each.id}) <= most:
             chosen[each.team].add(each.id)
     return dict(chosen)
+
+
+def not_held(found: Iterable[Found], stages: Mapping[str, str | None]) -> list[Found]:
+    """Without what does not run: of a team on hold nobody watches assets, and of one that is halted nothing runs.
+
+    :param stages: team → how far it is held
+    """
+    kept = []
+    for each in found:
+        stage = stages.get(each.team) if each.team is not None else None
+        if stage is None or (stage == Stage.DRAIN and each.kind is not For.ASSET):
+            kept.append(each)
+    return kept
 
 
 def homeless(found: Collection[Found]) -> set[int]:

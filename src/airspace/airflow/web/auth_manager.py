@@ -5,7 +5,6 @@ Rights are read from the database on every request and never stored in a token, 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -23,20 +22,33 @@ from jwt import ExpiredSignatureError, InvalidTokenError
 from airspace.access.rules import RULES, Decision, Resource, Rule, decide, may_everywhere, may_in
 from airspace.access.table import Action, Kind
 from airspace.airflow.guard.middleware import DirectGuard
-from airspace.airflow.web import ownership, view_as
+from airspace.airflow.web import held, ownership, team_view, view_as
+from airspace.airflow.web.addresses import asset_number
 from airspace.airflow.web.middleware import AccessMiddleware
+from airspace.airflow.web.named_things import NamedThings
 from airspace.airflow.web.questions import ENTITY_KIND, MENU, MISSING, action_on
 from airspace.airflow.web.request_scope import named_in_address, notes
+from airspace.airflow.web.whole_path import WholePath
 from airspace.backends.tables import UserStore
 from airspace.model.roles import Principal
 
 
 @dataclass(frozen=True)
 class AirspaceUser(BaseUser):
-    """A principal, as Airflow passes it around; in a read-only view, ``signed_in`` is who looks."""
+    """A principal, as Airflow passes it around; in a read-only view, ``signed_in`` is who looks.
+
+    In the view of one team, ``principal`` is a member of that team and nothing else; ``everywhere`` is the same person
+    outside of it. Only what says who somebody is, or leads to another view, may ask for that.
+    """
 
     principal: Principal
     signed_in: str | None = None
+    everywhere: Principal | None = None
+
+    @property
+    def whole(self) -> Principal:
+        """The person outside of any team's view."""
+        return self.everywhere or self.principal
 
     def get_id(self) -> str:
         """The name."""
@@ -70,9 +82,10 @@ class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
         principal = self.users.principal(str(token["sub"]))
         if principal is None:
             raise ExpiredSignatureError("this user is no longer known or has been disabled")
+        signed_in = None
         if viewed := view_as.viewed():
-            return AirspaceUser(view_as.look(principal, viewed, self.users), signed_in=principal.name)
-        return AirspaceUser(principal)
+            principal, signed_in = view_as.look(principal, viewed, self.users), principal.name
+        return AirspaceUser(team_view.look(principal), signed_in, everywhere=principal)
 
     def serialize_user(self, user: AirspaceUser) -> dict[str, Any]:
         """Only the name of who is signed in: neither rights nor a view ever enter a token."""
@@ -98,13 +111,13 @@ class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
 
     def get_fastapi_app(self) -> Any:
         """Sign-in, at ``/auth``."""
-        from airspace.airflow.web.sign_in import create_app  # a worker that only migrates needs no web pages
+        from airspace.airflow.web.sign_in.app import create_app  # a worker that only migrates needs no web pages
 
         return create_app(self)
 
     def get_fastapi_middlewares(self) -> list[tuple[Any, dict[str, Any]]]:
-        """What each request is about, and the filters, installed at start; within it, the short way to tasks' API."""
-        return [(DirectGuard, {}), (AccessMiddleware, {})]
+        """From within: the short way to tasks' API, what each request is about, and its whole address."""
+        return [(DirectGuard, {}), (AccessMiddleware, {}), (WholePath, {})]
 
     @staticmethod
     def get_db_manager() -> str | None:
@@ -128,7 +141,10 @@ class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
         resource = place.resource(asset_id) if place else Resource(Kind.ASSET, None, str(asset_id))
         if action is Action.POST and resource.team is not None:
             notes()[_POSTS_FOR] = resource.team
-        return self.decide(user, action, resource)
+        decision = self.decide(user, action, resource)
+        if decision.allowed:
+            held.refuse(resource.team, Kind.ASSET, action)
+        return decision
 
     def is_authorized_dag(
         self, *, method: Any, user: AirspaceUser, access_entity: Any = None, details: Any = None
@@ -142,27 +158,28 @@ class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
         decision = self.decide(user, action, Resource(kind, team, details.id))
         if decision.hidden and named_in_address(details.id):
             raise HTTPException(404, MISSING[Kind.DAG].format(details.id))
+        if decision.allowed and held.starts(kind, action):
+            held.refuse(self._own_team_of_dag(details.id), kind, action, details.id)
         return decision.allowed
 
     def is_authorized_connection(self, *, method: Any, user: AirspaceUser, details: Any = None) -> bool:
         """A connection; testing one is asked as creating one."""
-        return self._named(Kind.CONNECTION, str(method), user, details and details.conn_id, details)
+        return NamedThings(self).may(Kind.CONNECTION, str(method), user, details and details.conn_id, details)
 
     def is_authorized_variable(self, *, method: Any, user: AirspaceUser, details: Any = None) -> bool:
         """A variable."""
-        return self._named(Kind.VARIABLE, str(method), user, details and details.key, details)
+        return NamedThings(self).may(Kind.VARIABLE, str(method), user, details and details.key, details)
 
     def is_authorized_pool(self, *, method: Any, user: AirspaceUser, details: Any = None) -> bool:
         """A pool."""
-        return self._named(Kind.POOL, str(method), user, details and details.name, details)
+        return NamedThings(self).may(Kind.POOL, str(method), user, details and details.name, details)
 
     def is_authorized_asset(self, *, method: Any, user: AirspaceUser, details: Any = None) -> bool:
         """An asset; without an id the question is about a list, or names the asset in its body (row filters)."""
         action = action_on(Kind.ASSET, str(method))
         if details is None or details.id is None:
             return self._may(user, action, Resource(Kind.ASSET, listing=True))
-        number = int(details.id) if str(details.id).isascii() and str(details.id).isdecimal() else -1
-        decision = self.decide_asset(action, number if number < 2**31 else -1, user)
+        decision = self.decide_asset(action, asset_number(str(details.id)), user)
         if decision.hidden:
             raise HTTPException(404, MISSING[Kind.ASSET].format(details.id))
         return decision.allowed
@@ -203,15 +220,21 @@ class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
 
     def batch_is_authorized_connection(self, requests: Sequence[Any], *, user: AirspaceUser) -> bool:
         """All of these."""
-        return self._batch(Kind.CONNECTION, [(r["method"], r["details"].conn_id, r["details"]) for r in requests], user)
+        return NamedThings(self).may_all(
+            Kind.CONNECTION, [(r["method"], r["details"].conn_id, r["details"]) for r in requests], user
+        )
 
     def batch_is_authorized_variable(self, requests: Sequence[Any], *, user: AirspaceUser) -> bool:
         """All of these."""
-        return self._batch(Kind.VARIABLE, [(r["method"], r["details"].key, r["details"]) for r in requests], user)
+        return NamedThings(self).may_all(
+            Kind.VARIABLE, [(r["method"], r["details"].key, r["details"]) for r in requests], user
+        )
 
     def batch_is_authorized_pool(self, requests: Sequence[Any], *, user: AirspaceUser) -> bool:
         """All of these."""
-        return self._batch(Kind.POOL, [(r["method"], r["details"].name, r["details"]) for r in requests], user)
+        return NamedThings(self).may_all(
+            Kind.POOL, [(r["method"], r["details"].name, r["details"]) for r in requests], user
+        )
 
     # -- what: lists, filtered in SQL
 
@@ -233,7 +256,9 @@ class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
         self, *, user: AirspaceUser, method: Any = "GET", session: Any = NEW_SESSION
     ) -> set[str]:
         """The Dags that the user may read or change."""
-        return ownership.dag_ids(self.teams_where(user, action_on(Kind.DAG, str(method)), Kind.DAG, session), session)
+        action = action_on(Kind.DAG, str(method))
+        found = ownership.dag_ids(self.teams_where(user, action, Kind.DAG, session), session)
+        return found - held.held_dags(session) if held.starts(Kind.DAG, action) else found
 
     @provide_session
     def get_authorized_connections(
@@ -315,6 +340,11 @@ class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
                 known[dag_id] = ownership.team_of_dag(dag_id, session)
         return known[dag_id]
 
+    def _own_team_of_dag(self, dag_id: str) -> str | None:
+        """Whose it is, whoever asks."""
+        with create_session(scoped=False) as session:
+            return ownership.team_of_dag(dag_id, session)
+
     def _may_in_team(self, kind: Kind, method: Any, user: AirspaceUser, team: str | None) -> bool:
         return self._may(user, action_on(kind, str(method)), Resource(kind, team))
 
@@ -327,66 +357,7 @@ class AirspaceAuthManager(BaseAuthManager[AirspaceUser]):
         action = action_on(kind, str(request["method"]))
         if details is None or details.id is None:
             return self._may(user, action, Resource(kind, listing=True))
-        return self._may(user, action, Resource(kind, details.team_name, details.id))
-
-    def _named(self, kind: Kind, method: str, user: AirspaceUser, name: str | None, details: Any) -> bool:
-        action, team = action_on(kind, method), details.team_name if details else None
-        if name is None or method == "POST":
-            listing = method == "GET" and team is None
-            return self._may(user, action, Resource(kind, team, listing=listing))
-        if method == "PUT":
-            self._check_before_change(kind, name, user, team)
-        decision = self.decide(user, action, Resource(kind, team, name))
-        if decision.hidden and method != "PUT" and named_in_address(name):
-            raise HTTPException(404, MISSING[kind].format(name))
-        return decision.allowed
-
-    def _check_before_change(self, kind: Kind, name: str, user: AirspaceUser, asked: str | None) -> None:
-        """Airflow asks about the team a thing has and about the one in the body, in no certain order.
-
-        So what may not be seen is hidden first, whichever is asked. A body without a team is asked about as "no team":
-        say which one to name to those who may change it.
-        """
-        with create_session() as session:
-            team = ownership.teams_of(kind, [name], session).get(name)
-        found = self.decide(user, Action.WRITE, Resource(kind, team, name))
-        if found.hidden and named_in_address(name):
-            raise HTTPException(404, MISSING[kind].format(name))
-        if found.allowed and asked is None and not may_everywhere(user.principal, Action.WRITE, kind, self.rules):
-            raise HTTPException(
-                403, f'Only administrators change what has no team: add "team_name": "{team}" to the body.'
-            )
-
-    def _batch(self, kind: Kind, requests: list[tuple[Any, str, Any]], user: AirspaceUser) -> bool:
-        asked = [(str(method), name, details.team_name) for method, name, details in requests]
-        if kind is Kind.VARIABLE:
-            # Airflow's bulk creation of variables drops the team: what it makes, or overwrites, is global.
-            asked = [(method, name, None if method == "POST" else team) for method, name, team in asked]
-        skip = self._only_placeholders(kind, asked, user)
-        for method, name, team in asked:
-            if team is None and skip[method, name] > 0:
-                skip[method, name] -= 1
-                continue
-            if not self._may(user, action_on(kind, method), Resource(kind, team, None if method == "POST" else name)):
-                return False
-        return True
-
-    def _only_placeholders(
-        self, kind: Kind, asked: list[tuple[str, str, str | None]], user: AirspaceUser
-    ) -> Counter[tuple[str, str]]:
-        """How many of Airflow's questions about "no team" mean nothing, by method and name.
-
-        For each thing to create it asks twice, for no team and for the team in the body. The first one counts only if
-        the thing exists without a team, or if the body names no team.
-        """
-        placed = Counter((method, name) for method, name, team in asked if team is not None and method != "DELETE")
-        if not placed or kind is Kind.VARIABLE:
-            return Counter()
-        with create_session() as session:
-            existing = ownership.teams_of(kind, {name for _, name in placed}, session)
-
-        def meaningless(method: str, name: str) -> bool:
-            team = existing.get(name)
-            return name not in existing or (team is not None and self._may_in_team(kind, method, user, team))
-
-        return Counter({key: count for key, count in placed.items() if meaningless(*key)})
+        allowed = self._may(user, action, Resource(kind, details.team_name, details.id))
+        if allowed and held.starts(kind, action):
+            held.refuse(self._own_team_of_dag(details.id), kind, action, details.id)
+        return allowed

@@ -12,6 +12,8 @@ import airflow
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_dependant
 
+Guard = Callable[..., Any]
+
 
 class RowFilterError(RuntimeError):
     """This Airflow has changed where a filter or a guard belongs: Airspace must be adapted before it may run."""
@@ -83,7 +85,7 @@ def _settle(dependant: Dependant, overrides: dict[Any, Any], found: set[Any]) ->
         _settle(dependant.dependencies[place], overrides, found)
 
 
-def replace_guard(app: Any, place: tuple[str, str], name: str, build: Callable[[Any], Any]) -> None:
+def replace_guard(app: Any, place: tuple[str, str], name: str, build: Callable[[Guard], Guard]) -> None:
     """Put what ``build`` makes of the guard of one route in its place."""
     original = guard_of(app, *place, name)
     app.dependency_overrides[original] = build(original)

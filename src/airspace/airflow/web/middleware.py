@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from airspace.access.naming import with_full_name
 from airspace.access.table import Kind
-from airspace.airflow.web import connection_tests, request_scope, view_as
+from airspace.airflow.web import connection_tests, navigation, request_scope, team_view, view_as
 from airspace.airflow.web.row_filters import install
 
 # What these create is stored under its full name, whoever asks: see airspace.access.naming.
@@ -44,11 +45,12 @@ class AccessMiddleware:
             # No name holds one, and the database would fail over it.
             await JSONResponse({"detail": "Not Found"}, 404)(scope, receive, send)
             return
-        seen = view_as.enter(scope)
-        if isinstance(seen, (JSONResponse, RedirectResponse)):
-            await seen(scope, receive, send)
-            return
-        scope = seen
+        for view in (view_as, team_view):
+            seen = view.enter(scope)
+            if isinstance(seen, (JSONResponse, RedirectResponse)):
+                await seen(scope, receive, send)
+                return
+            scope = seen
         if connection_tests.concerns(scope):
             await connection_tests.answer(self, scope, receive, view_as.telling(scope, send))
             return
@@ -56,9 +58,18 @@ class AccessMiddleware:
             scope, receive = await _named_in_full(kind, scope, receive)
         token = request_scope.begin(scope)
         try:
-            await self._app(scope, receive, view_as.telling(scope, send))
+            await self._answer(scope, receive, view_as.telling(scope, send))
         finally:
             request_scope.end(token)
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        send = team_view.hiding(send, partial(navigation.missing, scope))
+        if navigation.is_page(scope):
+            if (place := await navigation.elsewhere(scope)) is not None:
+                await place(scope, receive, send)
+                return
+            send = navigation.whole_page(scope, send)
+        await self._app(scope, receive, navigation.keeping(scope, send))
 
 
 async def _named_in_full(kind: Kind, scope: Any, receive: Any) -> tuple[Any, Any]:

@@ -21,6 +21,7 @@ from sqlalchemy import select
 from airspace.access.table import Action, Kind
 from airspace.airflow.web import ownership, route_guards, visible_rows
 from airspace.airflow.web.dependencies import dependency_of, settle
+from airspace.airflow.web.reach import reach_of
 
 _bundle_team = dag_bundle_team_association_table.c
 
@@ -53,7 +54,7 @@ def _dags(request: Request, user: security.GetUserDep) -> Any:
 
 def _event_logs(user: security.GetUserDep) -> Any:
     def clause() -> Any:
-        reach = _reach(user, Kind.EVENT_LOG)
+        reach = reach_of(user, Action.READ, Kind.EVENT_LOG)
         return None if reach is None else ownership.log_rows_of(reach)
 
     return _Where(clause)
@@ -64,7 +65,7 @@ def _asset_events(request: Request, user: security.GetUserDep) -> Any:
 
 
 def _import_errors(user: Any) -> Any:
-    reach = _reach(user, Kind.IMPORT_ERROR)
+    reach = reach_of(user, Action.READ, Kind.IMPORT_ERROR)
     if reach is None:
         return None
     mine = select(_bundle_team.dag_bundle_name).where(_bundle_team.team_name.in_(reach))
@@ -72,12 +73,12 @@ def _import_errors(user: Any) -> Any:
 
 
 def _assets(user: Any) -> Any:
-    everything = _reach(user, Kind.ASSET) is None
+    everything = reach_of(user, Action.READ, Kind.ASSET) is None
     return None if everything else AssetModel.id.in_(list(visible_rows.assets_of(user).readable))
 
 
 def _asset_aliases(user: Any) -> Any:
-    reach = _reach(user, Kind.ASSET_ALIAS)
+    reach = reach_of(user, Action.READ, Kind.ASSET_ALIAS)
     if reach is None:
         return None
     return AssetAliasModel.id.in_(visible_rows.aliases_of(reach, list(visible_rows.assets_of(user).own)))
@@ -97,11 +98,6 @@ class _Where(parameters.BaseParam[Any]):
     @classmethod
     def depends(cls, *_args: Any, **_kwargs: Any) -> Any:
         raise NotImplementedError
-
-
-def _reach(user: Any, kind: Kind) -> set[str] | None:
-    found: set[str] | None = get_auth_manager().teams_where(user, Action.READ, kind)
-    return found
 
 
 def _ride(overrides: dict[Any, Any], alias: Any, clause_for: Callable[[Any], Any]) -> None:

@@ -45,7 +45,8 @@ def enter(scope: Any) -> Any:
         return RedirectResponse(f"{quote(root)}/", 307)
     if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
         return JSONResponse({"detail": READ_ONLY.format(name)}, 403)
-    return {**scope, "root_path": root, "app_root_path": root, "airspace": {"view": name}}
+    within = {"root_path": root, "app_root_path": root, "path": f"{root}/{rest}"}
+    return {**scope, **within, "airspace": {"view": name}}
 
 
 def viewed() -> str | None:

@@ -5,7 +5,17 @@ by path, it gets a mount namespace in which it can.
 """
 
 from airspace.backends.accounts.privileges import FETCHER, SPAWNER, drop_prefix, root_prefix, unreachable
-from airspace.backends.accounts.users import Account, AccountError, create, create_numbered, delete, find, is_taken, me
+from airspace.backends.accounts.users import (
+    Account,
+    AccountError,
+    create,
+    create_numbered,
+    delete,
+    describe,
+    find,
+    is_taken,
+    me,
+)
 from airspace.backends.accounts.view import view_prefix
 
 __all__ = [
@@ -16,6 +26,7 @@ __all__ = [
     "create",
     "create_numbered",
     "delete",
+    "describe",
     "drop_prefix",
     "find",
     "is_taken",

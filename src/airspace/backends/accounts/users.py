@@ -71,11 +71,9 @@ def create_numbered(name: str, uid: int, comment: str) -> Account:
     """
     found = find(name)
     if found is None:
-        numbers = ("--uid", str(uid), "--key", f"UID_MAX={uid}", "--key", f"GID_MAX={uid}")
-        _group(name, uid)
         for attempt in range(_ATTEMPTS):
             try:
-                _tool("useradd", *numbers, "--gid", str(uid), "--no-create-home", "--no-log-init", "--home-dir",
+                _tool("useradd", *_numbers(name, uid), "--no-create-home", "--no-log-init", "--home-dir",
                       "/nonexistent", "--shell", _nologin(), "--comment", f"Airspace team {comment}", name)  # fmt: skip
                 break
             except AccountError:  # another home's useradd holds the lock
@@ -90,17 +88,21 @@ def create_numbered(name: str, uid: int, comment: str) -> Account:
     return found
 
 
-def _group(name: str, gid: int) -> None:
-    for attempt in range(_ATTEMPTS):
-        with contextlib.suppress(KeyError):
-            if grp.getgrnam(name).gr_gid == gid:
-                return
-        try:
-            _tool("groupadd", "--gid", str(gid), name)
-        except AccountError:
-            if attempt == _ATTEMPTS - 1:
-                raise
-            time.sleep(0.3)
+def describe(name: str, comment: str) -> None:
+    """Say of a user made by :func:`create_numbered` whose it is now; fine if there is none."""
+    wanted = f"Airspace team {comment}"
+    with contextlib.suppress(KeyError):
+        if pwd.getpwnam(name).pw_gecos != wanted:
+            _tool("usermod", "--comment", wanted, name)
+
+
+def _numbers(name: str, number: int) -> tuple[str, ...]:
+    """What gives a new user this number, and its group, which an earlier, cut-off call may have made, the same."""
+    try:
+        group: tuple[str, ...] = ("--gid", str(grp.getgrnam(name).gr_gid))
+    except KeyError:
+        group = ("--user-group", "--key", f"GID_MIN={number}")
+    return ("--uid", str(number), "--key", f"UID_MAX={number}", "--key", f"GID_MAX={number}", *group)
 
 
 def is_taken(number: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
@@ -33,10 +33,11 @@ class RestError(AirspaceError):
 
 @dataclass(frozen=True)
 class Answer:
-    """Status and decoded body of one call: for callers to whom a refusal is a result, not an error."""
+    """Status, decoded body and headers of one call: for callers to whom a refusal is a result, not an error."""
 
     status: int
     body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -102,7 +103,7 @@ class Airflow:
             body = reply.json() if reply.content else None
         except ValueError:
             body = reply.text[:300]
-        return Answer(reply.status_code, body)
+        return Answer(reply.status_code, body, reply.headers)
 
     def anonymous(self, method: str, path: str) -> Answer:
         """A call to the public API without any credential."""
@@ -131,6 +132,10 @@ class Session:
         """One call below ``/api/v2``; a refusal is an answer."""
         given = {key: value for key, value in params.items() if value is not None}
         return self.airflow.send(method, "/api/v2" + path, token=self._token, json=json, params=given or None)
+
+    def ask_pages(self, path: str, **params: Any) -> Answer:
+        """What one of our own pages asks, below ``/airspace/api``; a refusal is an answer."""
+        return self.airflow.send("GET", "/airspace/api" + path, token=self._token, params=params)
 
     def call(self, method: str, path: str, json: Any = None, **params: Any) -> Any:
         """One call that must work; its body."""

@@ -6,6 +6,6 @@ private folder, no TCP.
 """
 
 from airspace.backends.postgres.cluster import Cluster, PostgresError, binaries
-from airspace.backends.postgres.external import asynchronous, check, normalise, redacted
+from airspace.backends.postgres.external import asynchronous, certificates, check, normalise, redacted
 
-__all__ = ["Cluster", "PostgresError", "asynchronous", "binaries", "check", "normalise", "redacted"]
+__all__ = ["Cluster", "PostgresError", "asynchronous", "binaries", "certificates", "check", "normalise", "redacted"]

@@ -6,17 +6,19 @@ import json
 import sys
 
 from airspace.backends.postgres.cluster import PostgresError
-from airspace.backends.postgres.external import check
+from airspace.backends.postgres.external import check, powers
 
 
 def main() -> int:
-    """``{"url": …}`` on stdin; ``{}`` or ``{"error": {"message", "fix"}}`` on stdout."""
+    """``{"url": …}`` on stdin; ``{"superuser", "version"}`` or ``{"error": {"message", "fix"}}`` on stdout."""
     try:
-        check(json.load(sys.stdin)["url"])
+        url = json.load(sys.stdin)["url"]
+        check(url)
     except PostgresError as error:
         sys.stdout.write(json.dumps({"error": {"message": error.message, "fix": error.fix}}))
         return 1
-    sys.stdout.write("{}")
+    superuser, version = powers(url)
+    sys.stdout.write(json.dumps({"superuser": superuser, "version": version}))
     return 0
 
 

@@ -18,7 +18,17 @@ PORT = 5432  # names the socket file only: nothing listens on TCP
 MAX_SOCKET_PATH = 107  # bytes: sun_path of Linux less its terminator
 # A run of ten thousand tasks changes what the planner should know at once. At the default of a minute every look of the
 # scheduler at what is ready takes seconds until then, for all teams.
-_ALWAYS = {"autovacuum_naptime": "3s"}
+_ALWAYS = {
+    "autovacuum_naptime": "3s",
+    # The warehouse is on this server too: a hundred of these connections are the teams' at most. What is one for all
+    # (locks, parallel workers, the queue of notifications, who has not said a password) is Airflow's first.
+    "max_connections": "300",
+    "max_locks_per_transaction": "256",
+    "max_worker_processes": "2",
+    "max_notify_queue_pages": "4096",
+    "authentication_timeout": "15s",
+}
+_MEMORY = 768 << 20  # bytes of one process of the server, beside what all share: a statement that wants more fails
 _MAKING = ".postgres-"  # prefix of a data folder that is not finished
 _SETTINGS = {
     "listen_addresses": "",
@@ -112,7 +122,20 @@ class Cluster:
             )
         postgres = str(binaries() / "postgres")
         settings = [part for name, value in _ALWAYS.items() for part in ("-c", f"{name}={value}")]
-        return [*self.prefix, postgres, "-D", str(self.data), "-k", str(self.socket_dir), *settings, "-p", str(PORT)]
+        prlimit = shutil.which("prlimit")
+        bounded = (prlimit, f"--data={_MEMORY}") if prlimit else ()
+        return [
+            *self.prefix,
+            *bounded,
+            postgres,
+            "-D",
+            str(self.data),
+            "-k",
+            str(self.socket_dir),
+            *settings,
+            "-p",
+            str(PORT),
+        ]
 
     def ready(self) -> bool:
         """Whether it accepts connections now."""

@@ -45,6 +45,13 @@ def asynchronous(url: str) -> str:
     return urlunsplit(parts._replace(scheme="postgresql+asyncpg", query=query))
 
 
+def certificates(url: str | None) -> dict[str, str]:
+    """What asyncpg has to be told by its environment: SQLAlchemy hands it no certificates."""
+    options = dict(parse_qsl(urlsplit(url).query)) if url else {}
+    names = {"sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY"}
+    return {variable: options[name] for name, variable in names.items() if options.get(name)}
+
+
 def redacted(url: str) -> str:
     """The URL without its password and options, for messages."""
     parts = urlsplit(url)
@@ -79,3 +86,18 @@ def check(url: str) -> None:
             f"{user} may not create tables in {name}",
             fix=f'GRANT CREATE, USAGE ON SCHEMA public TO "{user}"',
         )
+
+
+def powers(url: str) -> tuple[bool, int]:
+    """Whether the URL's user may do everything on that server, and its version: what the warehouse asks for."""
+    connection = psycopg2.connect(
+        urlunsplit(urlsplit(url)._replace(scheme="postgresql")), connect_timeout=_CONNECT_SECONDS
+    )
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('is_superuser') = 'on'")
+            row = cursor.fetchone()
+            version = connection.server_version
+    finally:
+        connection.close()
+    return bool(row and row[0]), version

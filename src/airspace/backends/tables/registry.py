@@ -7,16 +7,26 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, func, select
 
-from airspace.backends.tables.schema import asset_grants, teams
+from airspace.backends.tables.schema import asset_grants, holds, teams
+from airspace.model.hold import Stage
 
 
 @dataclass(frozen=True)
 class TeamRow:
-    """One team as the scheduler and the Dag processor see it."""
+    """One team as the scheduler and the Dag processor see it.
+
+    :param stage: how far it is held; None: it is not
+    """
 
     name: str
     bundle: str
     slots: int
+    stage: str | None = None
+
+    @property
+    def halted(self) -> bool:
+        """Whether nothing of it may run."""
+        return self.stage == Stage.HALT
 
 
 class TeamRegistry:
@@ -27,9 +37,11 @@ class TeamRegistry:
 
     def teams(self) -> list[TeamRow]:
         """All teams, by name."""
-        ask = select(teams.c.name, teams.c.bundle, teams.c.slots).order_by(teams.c.name)
+        held = teams.outerjoin(holds, holds.c.team == teams.c.name)
+        ask = select(teams.c.name, teams.c.bundle, teams.c.slots, holds.c.stage).select_from(held)
         with self._engine.connect() as connection:
-            return [TeamRow(row.name, row.bundle, row.slots) for row in connection.execute(ask)]
+            found = connection.execute(ask.order_by(teams.c.name))
+            return [TeamRow(row.name, row.bundle, row.slots, row.stage) for row in found]
 
     def grants(self) -> dict[tuple[str, str], frozenset[str]]:
         """Who may consume what: (owning team, asset) → consuming teams."""
@@ -52,8 +64,13 @@ class TeamRegistry:
         return {asset: frozenset(names) for asset, names in found.items()}
 
     def stamp(self) -> str:
-        """Differs from the last one whenever a team or a grant may have changed; one cheap query."""
-        ask = select(func.count(), func.max(teams.c.applied_at)).select_from(teams)
+        """Differs from the last one whenever a team, a grant or a hold may have changed; one cheap query."""
+        ask = select(
+            *(
+                select(measure).select_from(table).scalar_subquery()
+                for table, latest in ((teams, teams.c.applied_at), (holds, holds.c.changed_at))
+                for measure in (func.count(), func.max(latest))
+            )
+        )
         with self._engine.connect() as connection:
-            count, latest = connection.execute(ask).one()
-        return f"{count}:{latest.isoformat() if latest else ''}"
+            return ":".join(str(part) for part in connection.execute(ask).one())

@@ -168,6 +168,8 @@ def support_reaches_all(context: Context) -> Observation:
         found.same(seen & everything, everything, f"Dags of three teams that {name} sees")
         for team in (DA, DS):
             found.status(context.try_trigger(name, _a_dag(context, team)), 200, f"{name} triggers {team}'s Dag")
+    for name, reached in (("dora", 200), ("emil", 200), ("grace", HIDDEN), ("nemo", HIDDEN)):
+        found.status(context.as_(name).ask_pages("/homes/platform"), reached, f"{name} opens the page of all teams")
     mark = f"{DS}.probe_{secrets.token_hex(4)}"
     body = {"key": mark, "value": "1", "team_name": DS}
     for name, wanted in (("emil", REFUSED), ("grace", (201,))):

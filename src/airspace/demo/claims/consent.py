@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from airspace.demo.claim import Claim, Context, Findings, Observation
-from airspace.demo.story import DA, DE, DS, MEMBER, PROBE_ASSET, PROBE_LISTENS, PROBE_OWN, PROBE_PUBLISH
+from airspace.demo.claims.pipelines import dashboard_file
+from airspace.demo.story import (
+    DA,
+    DASHBOARD_ASSET,
+    DE,
+    DS,
+    MEMBER,
+    PROBE_ASSET,
+    PROBE_LISTENS,
+    PROBE_OWN,
+    PROBE_PUBLISH,
+)
 
 
 def consent_starts(context: Context) -> Observation:
@@ -54,7 +65,25 @@ def consent_shows(context: Context) -> Observation:
     return found.observation()
 
 
+def dashboard_shown(context: Context) -> Observation:
+    """The dashboard opens for its team's members, as a page that can do nothing; for nobody else it is there."""
+    found = Findings()
+    file = dashboard_file(context)
+    at = f"published/{DA}/{DASHBOARD_ASSET}/{file.parent.name}/{file.name}"
+    for name, wanted in (("ana", 200), ("ben", 200), (MEMBER[DS], 404), ("nemo", 404)):
+        answer = context.as_(name).ask_pages(f"/artifacts/{DA}/open", at=at)
+        found.status(answer, wanted, f"{name} opens {file.name}")
+        if answer.ok:
+            policy = answer.headers.get("content-security-policy", "")
+            safe = policy.startswith("sandbox;") and "allow-" not in policy and "default-src 'none'" in policy
+            found.expect(safe, "no scripts, no origin" if safe else f"its policy: {policy or 'none'}")
+    shared = context.as_(MEMBER[DS]).ask_pages(f"/artifacts/{DS}/open", at=at)
+    found.status(shared, 404, f"{MEMBER[DS]} opens it through {DS}")
+    return found.observation()
+
+
 CLAIMS = (
     Claim("consent", "an asset without consent starts nobody else's Dag", consent_starts),
     Claim("consent-view", "an asset is seen by its own team and by its consumers only", consent_shows),
+    Claim("dashboard-shown", "the dashboard opens for its team alone, and can do nothing", dashboard_shown),
 )

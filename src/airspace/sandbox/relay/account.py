@@ -13,6 +13,7 @@ from airspace.sandbox.relay.rules import Address, Allowance, Grant
 CONNECTIONS = 256  # of one team at once, where this process may open enough descriptors
 WIDE = 32  # of them may have as much of the kernel's memory as a long way needs
 NAMES_A_SECOND, CONNECTIONS_A_SECOND = 300.0, 200.0
+LOGINS_A_SECOND = 20.0  # to the warehouse: each takes a new process of the server's
 BURST = 2.0  # seconds' worth at once
 _RESERVED, _SHARE = 256, 16
 
@@ -59,6 +60,8 @@ class Account:
         self.connections: dict[Connection, tuple[Allowance, Destination]] = {}
         self.names = Bucket(NAMES_A_SECOND)
         self.streams = Bucket(CONNECTIONS_A_SECOND)
+        self.logins = Bucket(LOGINS_A_SECOND)
+        self.in_warehouse = 0
 
     def grant(self, granted: Allowance, to: Destination) -> Grant:
         """What the list of the sandbox's beginning and today's both allow."""

@@ -12,15 +12,18 @@ from functools import partial
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
+from airspace.model.warehouse import HOST
 from airspace.sandbox.relay import destinations, questions
 from airspace.sandbox.relay.account import WIDE, Account, Destination
 from airspace.sandbox.relay.connection import Connection, reset
+from airspace.sandbox.relay.door import Gate
 from airspace.sandbox.relay.loop import READ, Loop
-from airspace.sandbox.relay.plan import found_addresses, listed_addresses
+from airspace.sandbox.relay.plan import WAREHOUSE, found_addresses, listed_addresses
 from airspace.sandbox.relay.questions import Code, Question
 from airspace.sandbox.relay.refusals import Refusals, not_listed
 from airspace.sandbox.relay.resolver import Resolver
 from airspace.sandbox.relay.rules import Address, Allowance, Grant, is_host_name
+from airspace.sandbox.relay.visits import Visits
 from airspace.sandbox.relay.wires import NAMES
 
 _AT_ONCE = 4  # questions or connections in one turn
@@ -38,6 +41,7 @@ class Services:
     loop: Loop
     resolver: Resolver
     refusals: Refusals
+    gate: Gate | None = None
 
 
 class Box:
@@ -52,6 +56,7 @@ class Box:
         self._found: OrderedDict[str, float] = OrderedDict()
         self._sockets: list[socket.socket] = []
         self._connections: set[Connection] = set()
+        self._visits = Visits(services.loop, services.resolver, services.gate, account, self._refuse)
         account.boxes += 1
 
     def add(self, kind: str, descriptors: Sequence[int]) -> None:
@@ -70,6 +75,7 @@ class Box:
         self._sockets.clear()
         for connection in list(self._connections):
             connection.reset()
+        self._visits.close()
         self._account.boxes -= 1
 
     def _listen(self, sock: socket.socket, what: OnSocket) -> None:
@@ -107,6 +113,8 @@ class Box:
         name = question.name
         if not is_host_name(name) or name.endswith(_REVERSE):
             reply(Code.NO_SUCH_NAME)
+        elif name == HOST and self._services.gate is not None:
+            reply(WAREHOUSE if question.wants_address else Code.NOTHING)
         elif not (self._granted.knows(name) and self._account.list.knows(name)):
             self._refuse(not_listed(self._account.team, name, None))
             reply(Code.NO_SUCH_NAME)
@@ -179,6 +187,8 @@ class Box:
         except OSError:  # it was gone before it was looked at
             return False
         address = ip_address(text)
+        if address == WAREHOUSE:
+            return self._visits.let_in(inner)
         to = Destination(self._names.get(address, address), port)
         grant = self._account.grant(self._granted, to)
         if grant is Grant.NONE:

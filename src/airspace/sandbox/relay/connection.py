@@ -15,11 +15,13 @@ from dataclasses import dataclass
 
 from airspace.sandbox.relay.loop import READ, WRITE, Loop, Timer
 from airspace.sandbox.relay.rules import Address
+from airspace.sandbox.relay.seal import Seal, Sealing
 
 PIECE = 128 << 10
 BUFFER = 256 << 10
 _FIRST_SECONDS, _LAST_SECONDS = 5.0, 20.0  # for one address of several; for the last one
 _RESET = struct.pack("ii", 1, 0)
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 Told = Callable[[str], None]
 
 
@@ -47,16 +49,26 @@ class Connection:
         self._loop, self._team, self._inner, self._lean = loop, team, inner, lean
         self._on_failure, self._on_end = on_failure, on_end
         self._outer: socket.socket | None = None
-        self._left: list[Address] = []
+        self._left: list[Address | str] = []
         self._port = 0
+        self._first = b""
+        self._seal: Seal | None = None
+        self._sealing: Sealing | None = None
         self._timer: Timer | None = None
         self._ways: tuple[_Way, _Way] | None = None
         self._ended = False
         inner.setblocking(False)
 
-    def connect(self, addresses: Sequence[Address], port: int) -> None:
-        """Try these, one after the other."""
-        self._left, self._port = list(addresses), port
+    def connect(
+        self, addresses: Sequence[Address | str], port: int, first: bytes = b"", seal: Seal | None = None
+    ) -> None:
+        """Try these, one after the other.
+
+        :param addresses: a text is the path of a socket
+        :param first: what the sandbox has said already
+        :param seal: what the server outside is spoken to with, if not in the clear
+        """
+        self._left, self._port, self._first, self._seal = list(addresses), port, first, seal
         self._try_next("it has no address")
 
     def reset(self) -> None:
@@ -75,13 +87,14 @@ class Connection:
             self.reset()
             return
         address = self._left.pop(0)
-        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        where = address if isinstance(address, str) else (str(address), self._port)
         try:
+            family = socket.AF_UNIX if isinstance(address, str) else _FAMILIES[address.version]
             self._outer = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
             if self._lean:
                 for which in (socket.SO_RCVBUF, socket.SO_SNDBUF):
                     self._outer.setsockopt(socket.SOL_SOCKET, which, BUFFER)
-            found = self._outer.connect_ex((str(address), self._port))
+            found = self._outer.connect_ex(where)
         except OSError as error:  # out of descriptors
             found = error.errno or errno.EIO
         if found not in (0, errno.EINPROGRESS) or self._outer is None:
@@ -95,8 +108,11 @@ class Connection:
     def _drop_outer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if self._sealing is not None:  # it may have put another socket in its place
+            self._outer, self._sealing = self._sealing.outer, None
         if self._outer is not None:
-            self._loop.forget(self._outer.fileno())
+            if self._outer.fileno() >= 0:
+                self._loop.forget(self._outer.fileno())
             self._outer.close()
             self._outer = None
 
@@ -107,15 +123,31 @@ class Connection:
         if found := outer.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self._try_next(os.strerror(found))
             return
-        self._timer.cancel()
+        if self._seal is not None and self._sealing is None:
+            self._loop.forget(outer.fileno())
+            self._sealing = Sealing(self._loop, self._team, outer, self._seal, self._go_on, self._unsealed)
+            return
+        self._go_on(outer)
+
+    def _unsealed(self, reason: str) -> None:
+        """Another address of the same server would say the same."""
+        self._left = []
+        self._try_next(reason)
+
+    def _go_on(self, outer: socket.socket) -> None:
+        """What was said goes over, and what is answered comes back."""
+        self._outer, self._sealing = outer, None
+        if self._timer is not None:
+            self._timer.cancel()
         try:
             outer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for each in (self._inner, outer):
+            for each in (self._inner, outer) if outer.family != socket.AF_UNIX else (self._inner,):
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:  # it was given up meanwhile
             self.reset()
             return
-        self._ways = (_Way(self._inner, outer), _Way(outer, self._inner))
+        first = memoryview(self._first) if self._first else None
+        self._ways = (_Way(self._inner, outer, first), _Way(outer, self._inner))
         self._settle()
 
     def _ready(self, of: socket.socket, events: int) -> None:

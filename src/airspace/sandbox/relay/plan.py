@@ -11,13 +11,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_network
 
+from airspace.model.warehouse import PORT
 from airspace.sandbox.relay.netlink import Network
 from airspace.sandbox.relay.rules import OPEN_PORTS, Allowance
 
 NAME_SERVER = ("127.0.0.53", 53)
 VIRTUAL = ip_network("198.18.0.0/15")  # set aside for benchmarks: no host on any network has one of these
+# The warehouse's: far above those of listed names, and below those of found ones.
+WAREHOUSE = IPv4Address("198.18.255.254")
 _ANYWHERE = ip_network("0.0.0.0/0")
 _LISTED, _FOUND = IPv4Address("198.18.0.1"), IPv4Address("198.19.0.1")
+_DOOR = (str(WAREHOUSE), PORT)
 MOST_NAMES = 4096  # of those that are let in by `*.` and `open`, at once
 # Where a listed host is also listened on, only to say why it is refused there.
 _TOLD_HIGH = (1433, 3306, 5432, 6379, 8080, 8443)
@@ -38,14 +42,15 @@ class Plan:
     listeners: tuple[tuple[str, int], ...] = ()
 
 
-def plan(entries: Iterable[str]) -> Plan:
+def plan(entries: Iterable[str], *, warehouse: bool = False) -> Plan:
     """For one list.
 
+    :param warehouse: with the address of the warehouse, which is on no list
     :raises ValueError: it is none
     """
     allowed = Allowance.read(entries)
     if allowed.empty:
-        return Plan()
+        return Plan((ip_network(WAREHOUSE),), (_DOOR,)) if warehouse else Plan()
     own = [address for address in allowed.addresses if not address.is_loopback]
     networks: tuple[Network, ...] = (_ANYWHERE if allowed.open else VIRTUAL,)
     networks += tuple(ip_network(address) for address in own)
@@ -64,7 +69,8 @@ def plan(entries: Iterable[str]) -> Plan:
         for port in _TOLD_HIGH
         if port not in everywhere and port not in allowed.names[name]
     ]
-    return Plan(networks, (*listeners, *told[:_MOST_TOLD]))
+    door = (_DOOR,) if warehouse and PORT not in everywhere else ()
+    return Plan(networks, (*listeners, *told[:_MOST_TOLD], *door))
 
 
 def listed_addresses(allowed: Allowance) -> dict[str, IPv4Address]:

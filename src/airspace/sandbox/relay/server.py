@@ -11,12 +11,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from airspace.model.warehouse import Offer
 from airspace.sandbox.messages import Packet, receive
 from airspace.sandbox.relay.account import Account, most_connections
 from airspace.sandbox.relay.box import Box, Services
+from airspace.sandbox.relay.door import Gate
 from airspace.sandbox.relay.loop import READ, Loop
 from airspace.sandbox.relay.refusals import Hearer, Refusals, not_listed
 from airspace.sandbox.relay.resolver import KEPT, Lookup, Resolver, look_up
+from airspace.sandbox.relay.seal import seal_of
 
 log = logging.getLogger("airspace.relay")
 
@@ -39,12 +42,21 @@ class Relay:
     """The process.
 
     :param clients: Unix users that may speak to it
+    :param warehouse: where the teams' own database is
     """
 
-    def __init__(self, run: Path, clients: frozenset[int], lookup: Lookup = look_up, kept: float = KEPT) -> None:
+    def __init__(
+        self,
+        run: Path,
+        clients: frozenset[int],
+        lookup: Lookup = look_up,
+        kept: float = KEPT,
+        warehouse: Offer | None = None,
+    ) -> None:
         self._path, self._clients = run / SOCKET, clients
         self._loop = Loop()
-        self._services = Services(self._loop, Resolver(self._loop, lookup, kept), Refusals())
+        gate = Gate(warehouse, seal_of(warehouse)) if warehouse is not None and warehouse.refused is None else None
+        self._services = Services(self._loop, Resolver(self._loop, lookup, kept), Refusals(), gate)
         self._accounts: dict[str, Account] = {}
         self._links: dict[int, _Link] = {}
         self._most = most_connections()

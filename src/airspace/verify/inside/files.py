@@ -84,6 +84,12 @@ def secrets(facts: Facts) -> str:
     return read(folder / names[0])
 
 
+@act("files.remotes")
+def remotes(facts: Facts) -> str:
+    found = os.listdir(Path(facts.home, "remotes"))  # noqa: PTH208
+    return f"saw {len(found)} repositories and object stores"
+
+
 @act("files.team-files")
 def team_files(facts: Facts) -> str:
     return read(Path(facts.home, "teams", f"{VICTIM}.yaml"))

@@ -19,7 +19,7 @@ from airspace.verify.inside.facts import Facts
 
 SURFACES = (
     "files", "links", "processes", "signals", "kernel", "sockets", "network", "tokens", "database", "names", "logs",
-    "exhaustion", "ipc", "parsing", "callbacks", "tests", "triggering", "relay",
+    "exhaustion", "ipc", "parsing", "callbacks", "tests", "triggering", "relay", "warehouse", "viewings",
 )  # fmt: skip
 SECONDS = 8.0
 LONGER = {

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from airspace.verify.inside import ipc
+from airspace.verify.inside import ipc, warehouse
 from airspace.verify.inside.facts import (
     SCRATCH_FILE,
     SECRET_KEY,
@@ -94,6 +94,7 @@ def _furnish(facts: Facts, push: Any) -> None:
             (draft.path / "data.txt").write_text(facts.secret if asset == UNSHARED else "for everybody whom it names")
             draft.describe(rows=1)
     push(key=SECRET_KEY, value=facts.secret)
+    warehouse.prepare(facts)
     for role in ("verify_attacker", "verify_victim"):
         push(key=f"verify_doomed_{role}", value="x")
 

@@ -1,7 +1,8 @@
 """Every route: the lowest role that may use it for something of its own team, and a body that works.
 
 A route that is not here fails the sweep: say who may use it. ``public`` needs no sign-in; ``everyone`` is open to
-whoever is signed in, and shows each their own; ``platform`` is for administrators (and auditors, to read).
+whoever is signed in, and shows each their own; ``platform`` is for administrators (and auditors, to read),
+``oversight`` for support as well.
 """
 
 from __future__ import annotations
@@ -22,6 +23,12 @@ public    POST   /auth/token
 public    POST   /auth/token/cli
 everyone  GET    /auth/whoami
 platform  GET    /auth/as/{name}
+everyone  GET    /airspace/api/me
+viewer    GET    /airspace/api/where/dags/{dag_id}
+viewer    GET    /airspace/api/where/assets/{asset_id}
+everyone  GET    /airspace/api/homes/teams
+viewer    GET    /airspace/api/homes/teams/{team}
+oversight GET    /airspace/api/homes/platform
 everyone  GET    /ui/auth/menus
 everyone  GET    /ui/auth/me
 everyone  POST   /ui/auth/token
@@ -174,11 +181,21 @@ public    GET    /api/v2/monitor/health
 public    GET    /api/v2/version
 public    GET    /api/v2/auth/login
 public    GET    /api/v2/auth/logout
+viewer    GET    {artifacts}
+viewer    GET    {artifacts}/versions
+viewer    GET    {artifacts}/files
+viewer    GET    {artifacts}/preview
+viewer    GET    {artifacts}/open
+viewer    GET    {artifacts}/download
+viewer    GET    {artifacts}/tables
+viewer    GET    {artifacts}/table
+viewer    GET    /airspace/api/lineage
 public    GET    /health
 public    GET    /api/v1/{_:path}
 public    GET    /api/{_:path}
 public    GET    /{rest_of_path:path}
 """
+ARTIFACTS = "/airspace/api/artifacts/{team}"
 TASK = "/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}"
 _CONNECTION = {"connection_id": "$connection", "conn_type": "http", "host": "h", "team_name": "$team"}
 _POOL = {"name": "$pool", "slots": 2, "include_deferred": False, "team_name": "$team"}
@@ -247,6 +264,13 @@ QUERIES: dict[str, str] = {
     "GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/wait": "interval=0.01",
     "PATCH /api/v2/dags": "dag_id_pattern=$dag",
     "GET /ui/grid/ti_summaries/{dag_id}": "run_ids=r1",
+    f"GET {ARTIFACTS}/versions": "at=published/$team/$dag",
+    f"GET {ARTIFACTS}/files": "at=files",
+    f"GET {ARTIFACTS}/preview": "at=files/a.csv",
+    f"GET {ARTIFACTS}/open": "at=files/a.html",
+    f"GET {ARTIFACTS}/download": "at=files/a.csv",
+    f"GET {ARTIFACTS}/table": "at=tables/$team/$dag",
+    "GET /airspace/api/lineage": "team=$team",
 }
 
 # What the owner's own call answers where it gets past the question of access, but this world has nothing more for it.
@@ -261,13 +285,21 @@ PAST: dict[str, set[int]] = {
     "POST /api/v2/dags/{dag_id}/favorite": {409},  # of those who have it
     "POST /api/v2/dags/{dag_id}/unfavorite": {409},
     "POST /api/v2/assets/{asset_id}/materialize": {409},
+    "GET /airspace/api/homes/teams/{team}": {404},  # what has no team has no team's home
+    # No sandbox runs here to look at files and tables.
+    **{
+        f"GET {ARTIFACTS}/{what}": {503}
+        for what in ("versions", "files", "preview", "open", "download", "tables", "table")
+    },
+    "GET /airspace/api/where/dags/{dag_id}": {404},  # what has no team is in no team's view
+    "GET /airspace/api/where/assets/{asset_id}": {404},
 }
 
 
 def who() -> dict[str, str]:
-    """Method and path → the lowest role, or one of the three words above."""
+    """Method and path → the lowest role, or one of the four words above."""
     found = {}
     for line in WHO.strip().splitlines():
         role, method, path = line.split()
-        found[f"{method} {path.replace('{task}', TASK)}"] = role
+        found[f"{method} {path.replace('{task}', TASK).replace('{artifacts}', ARTIFACTS)}"] = role
     return found

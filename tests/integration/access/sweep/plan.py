@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -81,6 +81,11 @@ def plain(app: Any, worlds: dict[str, Things]) -> Iterator[Ask]:
             yield Ask(route, kind, url, put(BODIES.get(route), things))
 
 
+def in_view(team: str, asks: list[Ask]) -> list[Ask]:
+    """The same requests in a team's view."""
+    return [replace(ask, url=f"/t/{team}{ask.url}", why=f"view of {team}") for ask in asks]
+
+
 def _parameters(route: Any) -> Iterator[Any]:
     def deep(dependant: Any) -> Iterator[Any]:
         yield from dependant.query_params
@@ -122,6 +127,7 @@ def _values(parameter: Any, other: Things) -> list[str]:
     known |= {"node_id": f"dag:{other['dag_id']}", "tags": f"{WORD}_tag", "owners": f"{WORD}_owner"}
     known |= {"bundle_name": other["team"], "filename": f"{WORD}_broken.py", "pool": f"{WORD}_pool"}
     known |= {"owner": f"{WORD}_user", "event": f"{WORD}_event", "cursor": "", "asset_dependency": f"{WORD}_asset"}
+    known |= {"team": other["team"], "at": f"published/{other['team']}/{WORD}_asset"}
     known |= {"responded_by_user_name": f"{WORD}_user", "dependency_type": "data"}
     return [str(known[name])] if name in known else []
 
@@ -239,6 +245,9 @@ def _guesses(own: Things, other: Things) -> Iterator[Ask]:
         f"{base}/assets/events?asset_id={own['common']}",
         f"{base}/assets/events?asset_id={own['common']}&order_by=source_dag_id",
         f"{base}/importErrors?filename=common.py",
+        f"/airspace/api/artifacts/{own['team']}/preview?at=published/{other['team']}/{WORD}_asset/v1/a.csv",
+        f"/airspace/api/artifacts/{own['team']}/files?at=published/{other['team']}/{WORD}_asset",
+        f"/airspace/api/artifacts/{own['team']}%2F..%2F{other['team']}",
         f"{base}/dags?tags=common&limit=1",
     ):
         yield Ask("GET guess", "attack", url, why="guess")

@@ -14,6 +14,7 @@ import os
 import re
 import sys
 import time
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,7 @@ from sqlalchemy import create_engine, event, select, text
 from airspace.airflow.web.auth_manager import AirspaceUser
 from airspace.model.roles import Principal
 from tests.integration.access.sweep import world
-from tests.integration.access.sweep.plan import Ask, Things, attacks, oracles, plain
+from tests.integration.access.sweep.plan import Ask, Things, attacks, in_view, oracles, plain
 
 COMPARED = ("viewer", "lead")
 OWN_ROLES = ("nobody", "viewer", "operator", "author", "lead", "admin", "auditor", "support")
@@ -86,8 +87,8 @@ class World:
             transaction.rollback()
 
 
-def prepare(admin_url: str, other: str) -> tuple[Any, Any]:
-    """The world with one team, and its copy in which there is more."""
+def prepare(admin_url: str, other: str) -> tuple[Any, Any, Any]:
+    """The world with one team, its copy in which there is more, and a copy of that."""
     code = Path(str(settings.AIRFLOW_HOME))
     for word in ("own", world.WORD, f"{world.WORD}free"):
         (code / f"{word}.py").write_text(f"# {word}\n")
@@ -97,10 +98,10 @@ def prepare(admin_url: str, other: str) -> tuple[Any, Any]:
         world.fill(session, world.OWN, "own", code / "own.py")
     alone_url = settings.engine.url
     settings.engine.dispose()
-    with create_engine(admin_url, isolation_level="AUTOCOMMIT").connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{other}" TEMPLATE "{alone_url.database}"'))
+    _copy(admin_url, alone_url, alone_url.set(database=other))
     both = create_engine(alone_url.set(database=other))
     world.people(both, world.OTHER, f"{world.WORD}_")
+    world.lead_of(both, world.BOTH, world.OWN, world.OTHER)
     settings.Session.remove()
     for maker in (settings.Session, settings.NonScopedSession):
         maker.configure(bind=both)
@@ -108,20 +109,23 @@ def prepare(admin_url: str, other: str) -> tuple[Any, Any]:
         world.fill(session, world.OTHER, world.WORD, code / f"{world.WORD}.py")
         world.fill(session, None, f"{world.WORD}free", code / f"{world.WORD}free.py")
     both.dispose()
-    found = alone_url, alone_url.set(database=other)
-    for url in found:
+    found = alone_url, alone_url.set(database=other), alone_url.set(database=f"{other}_copy")
+    for url in found[:2]:
         _same_numbers(url)
+    _copy(admin_url, *found[1:])
     return found
 
 
 def _same_numbers(url: Any) -> None:
     """Both worlds count on from the same number; that they do not in life is a known flaw."""
-    with create_engine(url).begin() as connection:
+    engine = create_engine(url)
+    with engine.begin() as connection:
         names = connection.scalars(
             text("SELECT quote_ident(sequencename) FROM pg_sequences WHERE schemaname = 'public'")
         )
         for name in list(names):
             connection.execute(text(f"SELECT setval('{name}', 50000)"))
+    engine.dispose()
 
 
 def things_of(app: Any, word: str, team: str | None) -> Things:
@@ -228,22 +232,31 @@ class Asker:
         }
 
 
-async def asked(app: Any, where: World, routed: list[Ask], others: list[Ask]) -> list[dict[str, Any]]:
-    """All answers of one world: first what is compared with the other one, then what only the full one is asked."""
+def compared(routed: list[Ask], others: list[Ask]) -> Iterator[tuple[str, Ask]]:
+    """Who asks what in both worlds."""
+    for name in COMPARED:
+        yield from ((name, ask) for ask in routed)
+    yield from (("lead", ask) for ask in others)
+
+
+def further(routed: list[Ask]) -> Iterator[tuple[str, Ask]]:
+    """What only the full world is asked."""
+    for ask in routed:
+        yield from ((name, ask) for name in _further(ask))
+    again = [replace(ask, why="again") for ask in routed if ask.kind == "own" and ask.method == "GET"]
+    yield from (("lead", ask) for ask in again)
+    named = [ask for ask in routed if ask.kind in ("own", "other")]
+    yield from ((world.BOTH, ask) for ask in in_view(world.OWN, named))
+    own = [ask for ask in routed if ask.kind == "own"]
+    yield from (("admin", ask) for ask in in_view(world.OWN, own))
+
+
+async def asked(app: Any, where: World, questions: Iterator[tuple[str, Ask]]) -> list[dict[str, Any]]:
+    """The answers of one world."""
     where.enter()
-    found: list[dict[str, Any]] = []
     async with running(app) as client:
         asker = Asker(app, client)
-        for name in COMPARED:
-            found += [await asker(where, name, ask) for ask in routed]
-        found += [await asker(where, "lead", ask) for ask in others]
-        if where.name == "alone":
-            return found
-        for ask in routed:
-            found += [await asker(where, name, ask) for name in _further(ask)]
-        again = [replace(ask, why="again") for ask in routed if ask.kind == "own" and ask.method == "GET"]
-        found += [await asker(where, "lead", ask) for ask in again]
-    return found
+        return [await asker(where, name, ask) for name, ask in questions]
 
 
 def planned(app: Any, both: World) -> tuple[list[Ask], list[Ask]]:
@@ -256,7 +269,9 @@ def planned(app: Any, both: World) -> tuple[list[Ask], list[Ask]]:
         "unknown": unknown_things(app),
     }
     settings.Session.remove()
-    return list(plain(app, worlds)), [*oracles(app, worlds), *attacks(worlds)]
+    routed = list(plain(app, worlds))
+    others = in_view(world.OTHER, [ask for ask in routed if ask.kind in ("own", "other")])
+    return routed, [*oracles(app, worlds), *attacks(worlds), *others]
 
 
 def _further(ask: Ask) -> list[str]:
@@ -286,23 +301,49 @@ async def running(app: Any) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def main(admin_url: str, other: str, results: Path) -> None:
-    """See the module. The two worlds are asked by two processes, which the fork gives the same application."""
+    """See the module. Each part is asked by a process of its own, which the fork gives the same application.
+
+    What only the full world is asked is asked of a copy: numbers count on, and what is compared is to count alone.
+    """
     begun = time.monotonic()
-    alone_url, both_url = prepare(admin_url, other)
+    alone_url, both_url, copy_url = prepare(admin_url, other)
     app = create_app()
     routed, others = planned(app, World("both", both_url))
     settings.engine.dispose()
     filled = time.monotonic()
     gc.freeze()
     gc.disable()  # else it looks through all answers again and again
-    child = os.fork()
-    where = World("both", both_url) if child else World("alone", alone_url)
-    found = asyncio.run(asked(app, where, routed, others))
-    seconds = {"filling": filled - begun, "asking": time.monotonic() - filled}
-    (results / f"{where.name}.json").write_text(json.dumps({"answers": found, "seconds": seconds}))
-    if not child:
-        os._exit(0)  # what ends a process is the other one's to do
-    assert os.waitpid(child, 0)[1] == 0, "the process that asks the world with one team failed"
+    parts = {
+        "alone": ("alone", alone_url, compared(routed, others)),
+        "both": ("both", both_url, compared(routed, others)),
+        "further": ("both", copy_url, further(routed)),
+    }
+    children = {}
+    for part, (name, url, questions) in parts.items():
+        children[part] = os.fork()
+        if not children[part]:
+            _answer(results / f"{part}.json", app, World(name, url), questions)
+    failed = [part for part, child in children.items() if os.waitpid(child, 0)[1] != 0]
+    assert not failed, f"the processes that ask failed: {failed}"
+    sys.stdout.write(f"filling {filled - begun:.1f} s, asking {time.monotonic() - filled:.1f} s\n")
+
+
+def _copy(admin_url: str, source: Any, target: Any) -> None:
+    with create_engine(admin_url, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{target.database}" TEMPLATE "{source.database}"'))
+
+
+def _answer(file: Path, app: Any, where: World, questions: Iterator[tuple[str, Ask]]) -> None:
+    """In a child: ask, write down, and end without what ends a process, which is its parent's to do."""
+    code = 1
+    try:
+        file.write_text(json.dumps({"answers": asyncio.run(asked(app, where, questions))}))
+        code = 0
+    except BaseException:  # noqa: BLE001 - told in the log, and by the code
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ from airspace.model.roles import PlatformRole, Role
 WHEN = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 OWN, OTHER, NOBODY = "own_team", "zebra_team", None
 WORD = "zebra"
+BOTH = "both_lead"  # leads both teams
 ROLES = {"viewer": Role.VIEWER, "operator": Role.OPERATOR, "author": Role.AUTHOR, "lead": Role.LEAD}
 
 
@@ -73,6 +74,14 @@ def platform_people(engine: Any) -> None:
     store.add("auditor", None, PlatformRole.AUDITOR)
     store.add("support", None, PlatformRole.SUPPORT)
     store.add("nobody", None)
+
+
+def lead_of(engine: Any, name: str, *teams: str) -> None:
+    """Somebody who is the lead of several teams."""
+    UserStore(engine).add(name, None)
+    with engine.begin() as connection:
+        for team in teams:
+            connection.execute(insert(members).values(team=team, user_name=name, role=Role.LEAD.value))
 
 
 def fill(session: Any, team: str | None, word: str, code: Path) -> None:
@@ -205,7 +214,8 @@ def _hitl(ti: Any, word: str) -> HITLDetail:
 def _beside(session: Any, dag: DAG, run: Any, word: str) -> None:
     session.add(DagWarning(dag.dag_id, "non-existent pool", f"{word} warns"))
     session.add(Backfill(dag_id=dag.dag_id, from_date=WHEN, to_date=WHEN, dag_run_conf={word: 1}, max_active_runs=1))
-    session.add(DagFavorite(user_id="lead" if word == "own" else f"{word}_lead", dag_id=dag.dag_id))
+    for user in ("lead", BOTH) if word == "own" else (f"{word}_lead",):
+        session.add(DagFavorite(user_id=user, dag_id=dag.dag_id))
     session.add(AssetPartitionDagRun(target_dag_id=dag.dag_id, partition_key="common"))
     serialized = session.scalar(select(SerializedDagModel.id).where(SerializedDagModel.dag_id == dag.dag_id))
     alert = DeadlineAlert(

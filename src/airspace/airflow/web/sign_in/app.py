@@ -26,7 +26,9 @@ from airspace.airflow.web.sign_in.documented import ABOUT
 from airspace.airflow.web.sign_in.headers import SecurityHeadersMiddleware
 from airspace.airflow.web.sign_in.pages import Notice, render
 from airspace.airflow.web.sign_in.requests import is_cross_site, read_credentials, read_form, safe_next
+from airspace.model.home import HomeLayout, home_root
 from airspace.model.roles import Principal
+from airspace.platform.contact import read_contact
 
 log = logging.getLogger(__name__)
 
@@ -112,12 +114,13 @@ class _Doors:
         user = getattr(request.state, "user", None)
         if user is None:
             return RedirectResponse(f"{AUTH_MANAGER_FASTAPI_APP_PREFIX}/login", 303)
-        return render("no_team.html", name=user.get_name(), home=get_cookie_path())
+        contact = await run_in_threadpool(read_contact, HomeLayout(home_root()))
+        return render("no_team.html", name=user.get_name(), home=get_cookie_path(), contact=contact)
 
     def look(self, name: str, user: GetUserDep) -> Response:
         """Into the read-only view of what that user sees; the same refusal for a user who does not exist."""
         target = self._manager.users.principal(name)
-        if target is None or as_seen_by(user.principal, target) is None:
+        if target is None or as_seen_by(user.whole, target) is None:
             raise HTTPException(404, "There is no such user, or you may not look through their eyes.")
         return RedirectResponse(f"{get_cookie_path().rstrip('/')}{view_as.PREFIX}{quote(name)}/", 303)
 
@@ -166,8 +169,9 @@ class _Doors:
 
 
 def whoami(user: GetUserDep) -> dict[str, Any]:
-    """The signed-in user and what they hold."""
-    principal: Principal = user.principal
+    """The signed-in user and what they hold; for somebody who holds nothing, whom to ask."""
+    principal: Principal = user.whole
+    nothing = not principal.teams and principal.platform_role is None
     support = principal.support_role if principal.platform_role == "support" else None
     return {
         **({"seen_by": user.signed_in, "read_only": True} if user.signed_in else {}),
@@ -176,6 +180,7 @@ def whoami(user: GetUserDep) -> dict[str, Any]:
         "support_role": support,
         "teams": sorted(principal.teams),
         "roles": dict(sorted(principal.teams.items())),
+        **({"contact": read_contact(HomeLayout(home_root()))} if nothing else {}),
     }
 
 

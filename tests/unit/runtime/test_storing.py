@@ -1,0 +1,69 @@
+"""What Airflow or the database has against one Dag of a file: the others are stored, and the file's author is told."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from airspace.airflow.parsing.results import Vetted
+from airspace.airflow.parsing.storing import store_vetted
+
+LOG = logging.getLogger(__name__)
+
+
+class Table:
+    """Where results are stored. Not what is called as ``refuses`` says."""
+
+    def __init__(self, *refuses: str) -> None:
+        self._refuses, self.dags, self.errors = refuses, set[str](), dict[str, str]()
+        self._before = (set[str](), dict[str, str]())
+
+    def store(self, dags: list[Any], errors: dict[str, str], warnings: list[Any]) -> None:
+        names = {dag.data["dag"]["dag_id"] for dag in dags}
+        self.dags |= names
+        self.errors.update(errors)
+        if names & set(self._refuses):
+            raise ValueError("nothing of what is in it")
+
+    def commit(self) -> None:
+        self._before = (set(self.dags), dict(self.errors))
+
+    def rollback(self) -> None:
+        self.dags, self.errors = set(self._before[0]), dict(self._before[1])
+
+
+def result(*names: str, **errors: str) -> Vetted:
+    return Vetted([SimpleNamespace(data={"dag": {"dag_id": name}}) for name in names], errors)
+
+
+def test_all_of_it_at_once_when_nothing_speaks_against_it() -> None:
+    table = Table()
+    store_vetted(result("a", "b"), "x.py", table.store, table, LOG)
+    assert (table.dags, table.errors) == ({"a", "b"}, {})
+
+
+@pytest.mark.parametrize(
+    "before", [{}, {"x.zip": "it was bad before"}, {"x.zip/a.py": "this one", "x.zip/b.py": "and this"}]
+)
+def test_the_one_that_cannot_be_stored_is_an_import_error_of_its_file(before: dict[str, str]) -> None:
+    table = Table("b")
+    store_vetted(result("a", "b", "c", **before), "x.zip", table.store, table, LOG)
+    assert table.dags == {"a", "c"}
+    assert "Dag 'b' could not be stored: ValueError" in table.errors["x.zip"]
+    assert "nothing of what is in it" not in table.errors["x.zip"]
+    assert set(table.errors) == {"x.zip", *before}
+    assert all(text in table.errors[path] for path, text in before.items())
+
+
+def test_a_database_that_is_away_is_nobodys_import_error() -> None:
+    def away(*_: object) -> None:
+        raise OperationalError("select 1", {}, Exception("it is away"))
+
+    table = Table()
+    with pytest.raises(OperationalError):
+        store_vetted(result("a"), "x.py", away, table, LOG)
+    assert table.errors == {}

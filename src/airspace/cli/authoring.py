@@ -10,13 +10,12 @@ import typer
 from pydantic import ValidationError
 from rich.text import Text
 
-from airspace.cli.changes import print_adopted, print_outcome, print_problem
-from airspace.cli.output import emit_json, err
-from airspace.cli.teams import Json, problems_told, team_app, telling
+from airspace.cli.changes import print_adopted, print_outcome, print_problem, problems_told, telling
+from airspace.cli.output import Json, emit_json, err
 from airspace.model.errors import InvalidInputError
 from airspace.model.roles import Role
 from airspace.model.team import Team
-from airspace.platform.wiring import open_platform
+from airspace.platform.wiring import open_running
 from airspace.teams import authoring
 from airspace.teams.authoring import Written
 
@@ -25,14 +24,17 @@ TeamName = Annotated[str, typer.Argument(metavar="TEAM", help="The team's name."
 User = Annotated[str, typer.Argument(metavar="USER", help="The user's name; or @group of platform.yaml.")]
 Repeated = list[str] | None
 
-member_app = typer.Typer(no_args_is_help=True, help="Members: written into the team's file, and applied.")
+
+def register_team(team: typer.Typer) -> None:
+    """Add this module's commands to ``airspace team``."""
+    add = "[bold]airspace team add finance --member ada:lead --slots 8 --network db.example:5432[/]"
+    team.command("add", epilog=f"Example: {add}")(add_team)
+    team.command("adopt", epilog="Example: [bold]airspace team adopt finance[/]")(adopt)
 
 
 def register(app: typer.Typer) -> None:
-    """Add this module's commands to the command line."""
-    add = "[bold]airspace team add finance --member ada:lead --slots 8 --network db.example:5432[/]"
-    team_app.command("add", epilog=f"Example: {add}")(add_team)
-    team_app.command("adopt", epilog="Example: [bold]airspace team adopt finance[/]")(adopt)
+    """Add ``airspace member``."""
+    member_app = typer.Typer(no_args_is_help=True, help="Members: written into the team's file, and applied.")
     member_app.command("add", epilog="Example: [bold]airspace member add finance ben --role viewer[/]")(add_member)
     member_app.command("remove", epilog="Example: [bold]airspace member remove finance ben[/]")(remove_member)
     app.add_typer(member_app, name="member")
@@ -61,7 +63,7 @@ def add_team(
     content |= {"dags": {"folder": str(dags.resolve())}} if dags is not None else {}
     content |= {"slots": slots} if slots is not None else {}
     content |= {"network": network} if network else {}
-    platform = open_platform()
+    platform = open_running()
     with problems_told(as_json), telling() as tell:
         # Who names a folder on the command line has said that it may be a Dag folder.
         root = dags.resolve().parent if dags is not None else None
@@ -97,7 +99,7 @@ def adopt(
     Secrets are never written into a file: they stay as they are, and the command says which.
     """
     with problems_told(as_json), telling() as tell:
-        adopted = authoring.adopt(open_platform(), frozenset(name), tell)
+        adopted = authoring.adopt(open_running(), frozenset(name), tell)
     if as_json:
         emit_json(adopted.as_dict())
     else:
@@ -106,7 +108,7 @@ def adopt(
 
 def _member(team: str, user: str, role: Role | None, as_json: bool) -> None:
     with problems_told(as_json), telling() as tell:
-        written = authoring.set_member(open_platform(), team, user, role, tell)
+        written = authoring.set_member(open_running(), team, user, role, tell)
     if as_json:
         emit_json({"user": user, "role": role.value if role else None, **written.as_dict()})
     else:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from airspace.cli.output import err, out
+from airspace.cli.output import emit_json, err, out
 from airspace.model.change import Cause, Change, ChangeAction
 from airspace.model.problem import Problem
-from airspace.teams.authoring import Adopted
+from airspace.teams.files import InvalidFilesError
 from airspace.teams.service import Outcome
+
+if TYPE_CHECKING:
+    from airspace.teams.authoring import Adopted
 
 CHANGED = 3
 """Exit code of ``plan --exit-code`` and ``drift --exit-code``: it worked, and there is something to change."""
@@ -96,6 +100,26 @@ def print_problem(problem: Problem, word: str, colour: str) -> None:
     line.append(f"{problem.message} [{problem.rule}]")
     err.print(line, soft_wrap=True)
     err.print(Text(f"    fix: {problem.fix}"), soft_wrap=True)
+
+
+@contextmanager
+def problems_told(as_json: bool) -> Iterator[None]:
+    """Tell every problem of team files before the error goes on."""
+    try:
+        yield
+    except InvalidFilesError as error:
+        if as_json:
+            emit_json({"problems": [problem.as_dict() for problem in error.problems]})
+        for problem in error.problems:
+            print_problem(problem, "error", "red")
+        raise
+
+
+@contextmanager
+def telling() -> Iterator[Callable[[str], None]]:
+    """A line on a terminal that says what is being done."""
+    with err.status("applying") as status:
+        yield lambda step: status.update(f"applying: {step}")
 
 
 def readable(value: Any) -> str:

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from airspace.cli.output import emit_json, err, say
-from airspace.cli.teams import problems_told, team_app
+from airspace.cli.changes import problems_told
+from airspace.cli.output import Json, emit_json, err, say
 from airspace.platform.wiring import open_platform
 from airspace.teams import moves, moving, splitting
 from airspace.teams.moves import Transfer
@@ -28,20 +28,22 @@ WithFiles = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what goes along and what is lacking.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
-dag_app = typer.Typer(no_args_is_help=True, help="Dags: give them to another team.")
+
+def register_team(team: typer.Typer) -> None:
+    """Add this module's command to ``airspace team``."""
+    parting = "[bold]airspace team split research --into growth churn retention --drain 300[/]"
+    team.command("split", epilog=f"Example: {parting}")(split)
 
 
 def register(app: typer.Typer) -> None:
-    """Add this module's commands to the command line."""
+    """Add ``airspace dag``."""
+    dag_app = typer.Typer(no_args_is_help=True, help="Dags: give them to another team.")
     example = (
         "Examples: [bold]airspace dag transfer churn --from research --to growth --dry-run[/]"
         " · [bold]airspace dag transfer churn report --from research --to growth --drain 300[/]"
     )
     dag_app.command("transfer", epilog=example)(transfer)
-    parting = "[bold]airspace team split research --into growth churn retention --drain 300[/]"
-    team_app.command("split", epilog=f"Example: {parting}")(split)
     app.add_typer(dag_app, name="dag")
 
 

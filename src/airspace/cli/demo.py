@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from airspace.cli.output import emit_json, err, out
+from airspace.cli.output import Json, emit_json, err, out
 from airspace.demo.story import DEFAULT_PLAYERS, SMALL_PLAYERS
 
 SIZES = {"small": SMALL_PLAYERS, "default": DEFAULT_PLAYERS}
@@ -32,7 +32,7 @@ def demo(
     players: Annotated[
         str, typer.Option(help="Players in the simulated game: a number, [bold]small[/] or [bold]default[/].")
     ] = "default",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+    as_json: Json = False,
     keep: Annotated[bool, typer.Option("--keep/--stop", help="Leave the platform running afterwards.")] = True,
     timeout: Annotated[
         float, typer.Option(min=10.0, help="Seconds for the pipelines, once the platform is ready.")

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from airspace.cli.output import emit_json, err, out
+from airspace.cli.output import Json, emit_json, err, out
 from airspace.model.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def import_teams(
         typer.Option("--map", metavar="FILE", exists=True, dir_okay=False, help="Whose things are, where you know it."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files in DIR that differ.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Draft team files from another Airflow (2.9 or newer, or 3). It is only read; nothing is applied.
 

@@ -9,16 +9,15 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from airspace.cli.output import emit_json, err, out, say
+from airspace.cli.output import Json, emit_json, err, out, say
 from airspace.model.errors import InvalidInputError
 from airspace.platform.wiring import open_platform
 from airspace.teams import removal, suspension
 
 Name = Annotated[str, typer.Argument(metavar="TEAM", help="The team's name.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
-def register(team: typer.Typer) -> None:
+def register_team(team: typer.Typer) -> None:
     """Add this module's commands to ``airspace team``."""
     example = "Examples: [bold]airspace team remove finance --dry-run[/] · [bold]airspace team remove finance --yes[/]"
     team.command("remove", epilog=example)(remove)

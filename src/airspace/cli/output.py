@@ -6,12 +6,15 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 
 from airspace.model.errors import AirspaceError
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 err = Console(stderr=True, highlight=False)
 out = Console(highlight=False)

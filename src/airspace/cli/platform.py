@@ -11,15 +11,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from airspace.cli.output import emit_json, err, out, say
+from airspace.cli.output import Json, emit_json, err, out, say
 from airspace.platform.health import Status
 from airspace.platform.home import NONE, SANDBOX
 from airspace.platform.progress import Event, Progress
 from airspace.platform.service import Platform
 from airspace.platform.wiring import open_platform
 from airspace.teams import markers, moves, renames
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
 class Isolation(str, Enum):

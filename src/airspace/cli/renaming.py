@@ -8,17 +8,15 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from airspace.cli.output import emit_json, err, say
+from airspace.cli.output import Json, emit_json, err, say
 from airspace.platform.service import Platform
 from airspace.platform.wiring import open_platform
 from airspace.teams import renaming, renaming_checks
 from airspace.teams.renaming import Renamed
 from airspace.teams.renaming_checks import Options
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
-
-def register(team: typer.Typer) -> None:
+def register_team(team: typer.Typer) -> None:
     """Add this module's command to ``airspace team``."""
     example = (
         "Examples: [bold]airspace team rename research growth --dry-run[/]"

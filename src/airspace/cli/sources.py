@@ -8,18 +8,15 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from airspace.cli.output import emit_json, err
+from airspace.cli.output import Json, emit_json, err
 from airspace.platform.wiring import open_platform
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 _SHOWN = 12
 
 
-def register(team_app: typer.Typer) -> None:
+def register_team(team: typer.Typer) -> None:
     """Add this module's commands to ``airspace team``."""
-    team_app.command("fetch", epilog="Example, in a CI job after a push: [bold]airspace team fetch data_science[/]")(
-        fetch
-    )
+    team.command("fetch", epilog="Example, in a CI job after a push: [bold]airspace team fetch data_science[/]")(fetch)
 
 
 def fetch(

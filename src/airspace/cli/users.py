@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from airspace.cli.output import emit_json, err, out
+from airspace.cli.output import Json, emit_json, err, out
 from airspace.model.errors import InvalidInputError
 from airspace.model.roles import PlatformRole, Role
 from airspace.platform.wiring import open_platform
@@ -22,7 +22,6 @@ from airspace.teams.ports import WORKER
 PIPE_SECONDS = 2.0
 MAX_PASSWORD = 4096
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Name = Annotated[str, typer.Argument(help="The user's name.")]
 Platform = Annotated[
     PlatformRole | None,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from airspace.cli.output import emit_json, err, out
+from airspace.cli.output import Json, emit_json, err, out
 from airspace.platform.wiring import open_platform
 from airspace.verify.catalogue import SURFACES
 
@@ -44,7 +44,7 @@ def isolation(
         typer.Option(metavar="SURFACE", callback=lambda values: _surfaces(values or []), help=", ".join(SURFACES)),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave what was planted, to look at runs and logs.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Plant two throwaway teams, attack one from a task of the other, and print what was blocked.
 

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from airspace.cli.applying import Root
 from airspace.cli.changes import print_outcome, print_problem
-from airspace.cli.output import emit_json, err
-from airspace.cli.teams import Json, Root
+from airspace.cli.output import Json, emit_json, err
 from airspace.model.dag_source import DagSource, GitSource
 from airspace.model.errors import AirspaceError, InvalidInputError
 from airspace.model.secret import SecretRef

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from airspace.backends import accounts
 from airspace.backends.processes import Program
 from airspace.model.limits import CodeLimits
+from airspace.platform.control import PYTHON
 from airspace.teams.ports import WORKER
 
-PYTHON = sys.executable
 POSTGRES = "postgres"
 
 
@@ -109,18 +107,3 @@ def program(component: Component, prefix: tuple[str, ...], *, order: int) -> Pro
         stop_signal=component.stop_signal,
         stop_seconds=component.stop_seconds,
     )
-
-
-def clean_environment(base: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    """The environment of every component: nothing of the caller's but language and time zone, and no secret."""
-    search = f"{os.path.dirname(PYTHON)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # noqa: PTH120
-    kept = {key: base[key] for key in ("TZ", "PYTHONDONTWRITEBYTECODE") if base.get(key)}
-    return {
-        "PATH": search,
-        "LANG": "C.UTF-8",
-        "PYTHONUNBUFFERED": "1",
-        # Airflow's processes are many and threaded: an arena for each thread would cost more memory than it saves time.
-        "MALLOC_ARENA_MAX": "2",
-        **kept,
-        **own,
-    }

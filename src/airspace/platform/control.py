@@ -16,9 +16,9 @@ from airspace.backends import accounts
 from airspace.backends.accounts import Account
 from airspace.model.errors import AirspaceError
 from airspace.model.home import HomeLayout
-from airspace.platform.components import PYTHON, clean_environment
-from airspace.platform.home import Places
+from airspace.platform.home import Manifest, Places
 
+PYTHON = sys.executable
 MARKER = "AIRSPACE_PLATFORM"  # carries the home's id in every process of the platform: how strays are found
 WORK_SECONDS = 900
 
@@ -100,6 +100,21 @@ def accepted(answer: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
+def clean_environment(base: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """The environment of every component: nothing of the caller's but language and time zone, and no secret."""
+    search = f"{os.path.dirname(PYTHON)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # noqa: PTH120
+    kept = {key: base[key] for key in ("TZ", "PYTHONDONTWRITEBYTECODE") if base.get(key)}
+    return {
+        "PATH": search,
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        # Airflow's processes are many and threaded: an arena for each thread would cost more memory than it saves time.
+        "MALLOC_ARENA_MAX": "2",
+        **kept,
+        **own,
+    }
+
+
 def environment(layout: HomeLayout, where: Places, home_id: str, user: str) -> dict[str, str]:
     """The environment of every process of the platform."""
     return clean_environment(
@@ -114,6 +129,11 @@ def environment(layout: HomeLayout, where: Places, home_id: str, user: str) -> d
             MARKER: home_id,
         },
     )
+
+
+def control_account_if_any(manifest: Manifest) -> Account | None:
+    """The system user of this home if it exists; never made here."""
+    return accounts.find(manifest.user or f"airspace-{manifest.id}") if accounts.me().uid == 0 else None
 
 
 def open_control(layout: HomeLayout, where: Places, home_id: str, account: Account | None) -> Control:

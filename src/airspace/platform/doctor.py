@@ -21,10 +21,10 @@ from airspace.backends.processes import memory_available_mb
 from airspace.model.errors import AirspaceError
 from airspace.model.home import HomeLayout
 from airspace.platform import airflow_config, desk, health, home, ports, sandboxes, warehouse
-from airspace.platform.control import open_control
+from airspace.platform.control import control_account_if_any, open_control
 from airspace.platform.fetcher import STATUS
 from airspace.platform.health import Status
-from airspace.platform.startup import control_account_if_any, tail
+from airspace.platform.startup import tail
 from airspace.sandbox.kernel import SeccompFilter
 
 _DISK_MB = 2048

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from airspace.backends.remotes.job import Job, Seen
-from airspace.platform.components import PYTHON
+from airspace.platform.control import PYTHON
 
 SECONDS = 120.0  # for one look; longer for the first, which gets everything
 FIRST_SECONDS = 600.0

@@ -8,16 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from airspace.backends import accounts, processes
 from airspace.backends.processes import Supervisor
-from airspace.model.errors import AirspaceError, HomeError, NotRunningError
+from airspace.model.errors import AirspaceError, HomeError
 from airspace.model.home import HomeLayout
 from airspace.platform import (
     airflow_config,
-    bells,
     components,
     desk,
     doctor,
@@ -31,29 +29,28 @@ from airspace.platform import (
     sandboxes,
     source_status,
     strays,
-    warm_worker,
 )
 from airspace.platform.components import BLUEPRINT, POSTGRES, Blueprint
-from airspace.platform.control import WORK_SECONDS, Control, accepted, open_control
+from airspace.platform.control import Control, control_account_if_any
 from airspace.platform.doctor import Check
 from airspace.platform.health import ComponentStatus, Status, TeamStatus
 from airspace.platform.home import Manifest
 from airspace.platform.progress import Event, Progress, silent, step
+from airspace.platform.running import RunningPlatform
 from airspace.platform.source_status import SourceStatus
-from airspace.platform.startup import Start, Started, control_account_if_any, observe, private_cluster
+from airspace.platform.startup import Start, Started, observe, private_cluster
 from airspace.platform.teamwork import team_of, team_statuses
-from airspace.sandbox.spec import TeamPlace
-from airspace.teams.ports import WORKER, Packing, Tell
+from airspace.teams.ports import Packing, Tell
 
 
-class Platform:
-    """One home.
+class Platform(RunningPlatform):
+    """One home, running or not.
 
     :param blueprint: what it is made of
     """
 
     def __init__(self, layout: HomeLayout, blueprint: Blueprint = BLUEPRINT) -> None:
-        self.layout = layout
+        super().__init__(layout)
         self._blueprint = blueprint
 
     @property
@@ -143,39 +140,6 @@ class Platform:
         """What is wrong with this machine or home, each with the command that fixes it. Works before ``up``."""
         return doctor.examine(self.layout, self.status)
 
-    def run_control(self, module: str, arguments: Sequence[str], payload: Mapping[str, Any]) -> dict[str, Any]:
-        """``python -m module arguments`` as the control user beside the running platform: JSON in, JSON out.
-
-        :raises AirspaceError: the module's own refusal, with its fix
-        """
-        where = home.places(self.layout, self._manifest().id)
-        if not Supervisor(where.supervisor, self.layout.logs).running():
-            raise NotRunningError("the platform is not running", fix="airspace up")
-        if module == WORKER and (answer := warm_worker.ask(where.run, arguments[0], payload, WORK_SECONDS)) is not None:
-            return accepted(answer)
-        return self.control().run(module, arguments, payload)
-
-    def control(self) -> Control:
-        """How something is run as the control user, whether or not the platform runs.
-
-        :raises NotRunningError: there is no platform in this home yet
-        """
-        manifest = self._manifest()
-        where = home.places(self.layout, manifest.id)
-        return open_control(self.layout, where, manifest.id, control_account_if_any(manifest))
-
-    @property
-    def run_folder(self) -> Path:
-        """Where the platform's sockets are."""
-        return home.places(self.layout, self._manifest().id).run
-
-    def settle(self, wanted: Sequence[TeamPlace]) -> None:
-        """Make the teams' places on this machine: Unix users, storage, what their sandboxes are made of."""
-        manifest = self._manifest()
-        account = control_account_if_any(manifest)
-        owner = (account.uid, account.gid) if account else None
-        places.settle(self.layout, manifest.id, wanted, owner, walls=manifest.isolation != home.NONE)
-
     def end_work(self, team: str, seconds: float) -> None:
         """Wait so long until nothing runs in the team's sandbox, then end what does."""
         leaving.end_work(home.places(self.layout, self._manifest().id).run, team, seconds)
@@ -195,17 +159,6 @@ class Platform:
     def renamer(self) -> renaming.HomeRenamer:
         """What gives a team's things on this machine their new name."""
         return renaming.HomeRenamer(self.layout)
-
-    def unix_user(self, team: str) -> str | None:
-        """The system's user that the team's code runs as; None where it has none of its own."""
-        place = places.known(self.layout).get(team)
-        return place.user if place else None
-
-    def ring(self, bundle: str) -> None:
-        """Tell the Dag processor that a bundle changed, and have its source looked at; nobody listening is fine."""
-        run = home.places(self.layout, self._manifest().id).run
-        for bell in (bells.DOORBELL, bells.SOURCES):
-            bells.ring(bell, bundle, run)
 
     def sources(self) -> tuple[SourceStatus, ...]:
         """How the teams' Dag sources are."""
@@ -252,12 +205,6 @@ class Platform:
             return manifest
         begun = home.begun_id(self.layout)
         return Manifest(id=begun) if begun else None
-
-    def _manifest(self) -> Manifest:
-        manifest = home.read_manifest(self.layout)
-        if manifest is None:
-            raise NotRunningError(f"there is no platform in {self.layout.root} yet", fix="airspace up")
-        return manifest
 
     def _own(self) -> None:
         home.check_usable(self.layout)

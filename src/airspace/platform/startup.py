@@ -19,7 +19,7 @@ from airspace.model.home import HomeLayout
 from airspace.model.warehouse import KEY
 from airspace.platform import airflow_config, components, health, home, places, ports, sandboxes, strays, warehouse
 from airspace.platform.components import POSTGRES, Blueprint, Component
-from airspace.platform.control import Control, open_control
+from airspace.platform.control import Control, control_account_if_any, open_control
 from airspace.platform.health import ComponentStatus
 from airspace.platform.home import Manifest, Places
 from airspace.platform.progress import Event, Progress, step
@@ -281,11 +281,6 @@ def control_account(manifest: Manifest) -> Account | None:
     if accounts.me().uid != 0:
         return None
     return accounts.create(manifest.user or f"airspace-{manifest.id}")
-
-
-def control_account_if_any(manifest: Manifest) -> Account | None:
-    """The system user of this home if it exists; never made here."""
-    return accounts.find(manifest.user or f"airspace-{manifest.id}") if accounts.me().uid == 0 else None
 
 
 def private_cluster(layout: HomeLayout, where: Places, control: Control) -> Cluster:

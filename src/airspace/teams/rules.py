@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ SECRET = "secret set"  # noqa: S105 - what is printed instead of one
 SECRET_CHANGED = "secret changed"  # noqa: S105
 ELSEWHERE = "changed outside the file"
 
+_JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
 _ORDER = {"team": 0, "bundle": 1, "member": 2, "pool": 3, "connection": 4, "variable": 5, "asset": 6}
 
 
@@ -22,7 +22,7 @@ _ORDER = {"team": 0, "bundle": 1, "member": 2, "pool": 3, "connection": 4, "vari
 class Value:
     """One field of a resource: equal when the keyed digests are, and printed as ``shown``."""
 
-    digest: str
+    digest: bytes
     shown: Any = field(compare=False)
 
 
@@ -41,10 +41,9 @@ class Sealer:
         """The value, shown as it is or, when secret, as a word."""
         return Value(self.digest(value), SECRET if secret else value)
 
-    def digest(self, value: Any) -> str:
+    def digest(self, value: Any) -> bytes:
         """The same for the same value and key; tells nothing without the key."""
-        text = json.dumps(value, sort_keys=True, ensure_ascii=False)
-        return hmac.new(self._key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+        return hmac.digest(self._key, _JSON.encode(value).encode("utf-8", "surrogatepass"), "sha256")
 
     def resource(self, fields: Mapping[str, Any], secret: tuple[str, ...] = ()) -> dict[str, Value]:
         """The fields that are set."""

@@ -18,7 +18,8 @@ from airspace.backends.processes import ProgramState, Usage
 from airspace.backends.processes.program import Program, render
 from airspace.model.errors import AirspaceError
 from airspace.platform import health
-from airspace.platform.components import COMPONENTS, clean_environment, postgres
+from airspace.platform.components import COMPONENTS, postgres
+from airspace.platform.control import clean_environment
 from airspace.platform.doctor import recent_ends
 from airspace.platform.health import judge
 from airspace.platform.teamwork import team_of, team_statuses

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import os
+import pkgutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
+from typer.main import get_command, get_group
 from typer.testing import CliRunner
 
+import airspace.cli
 from airspace.cli import users
 from airspace.cli.changes import SIGNS
 from airspace.cli.main import app
@@ -146,6 +152,52 @@ def test_a_silent_pipe_is_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_command_waits_for_what_only_another_one_needs() -> None:
-    look = "import sys, airspace.cli.main; print(*{'sqlalchemy', 'httpx', 'airflow'} & set(sys.modules))"
+    look = """import sys
+from airspace.cli.main import app
+from typer.main import get_command
+def all_of(group): return [all_of(each) for each in group.commands.values() if hasattr(each, 'commands')]
+all_of(get_command(app))
+assert 'airspace.cli.verify' in sys.modules
+print(*{'sqlalchemy', 'httpx', 'airflow'} & set(sys.modules))"""
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def _commands(group: Any, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name in group.commands:
+        command = group.commands[name]
+        yield (*names, name), command
+        if hasattr(command, "commands"):
+            yield from _commands(command, (*names, name))
+
+
+def test_every_command_is_where_the_table_says_and_says_how_it_is_called() -> None:
+    found = dict(_commands(get_command(app)))
+    assert {("apply",), ("team", "add"), ("team", "remove"), ("dag", "transfer"), ("verify", "isolation")} <= set(found)
+    assert all(command.name == names[-1] for names, command in found.items())
+    assert all(command.help for command in found.values())
+    registered = set()
+    for module in pkgutil.iter_modules(airspace.cli.__path__, "airspace.cli."):
+        for function in ("register", "register_team"):
+            if hasattr(imported := importlib.import_module(module.name), function):
+                own = typer.Typer()
+                getattr(imported, function)(own)
+                before = ("team",) if function == "register_team" else ()
+                registered |= {(*before, name) for name in get_group(own).commands}
+    assert registered | {("team",)} == {names for names in found if len(names) == 1 or names[0] == "team"}
+
+
+def test_a_command_imports_what_it_uses() -> None:
+    """Each team file of hundreds is read in well under a millisecond: a start that imports all else takes longer."""
+    look = "import sys; from airspace.cli.main import app; {use}; print(*[m for m in {names} if m in sys.modules])"
+    heavy = ["airspace.platform.service", "airspace.platform.doctor", "airspace.teams.removal", "psutil", "psycopg2"]
+    plan = "from typer.main import get_command; get_command(app).commands['plan']"
+    status = "from typer.main import get_command; get_command(app).commands['status']"
+    for use, names, expected in (
+        ("pass", [*heavy, "pydantic", "yaml"], ""),
+        (plan, heavy, ""),
+        (status, ["airspace.platform.service"], "airspace.platform.service"),
+    ):
+        code = look.format(use=use, names=names)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == expected, use

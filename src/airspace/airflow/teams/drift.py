@@ -51,7 +51,8 @@ def _compare(session: Session, teams: list[DesiredTeam]) -> tuple[list[Change], 
     changes: list[Change] = []
     values: dict[str, dict[str, dict[str, Any]]] = {}
     for team in teams:
-        desired, actual = desired_state(team, sealer), actual_state(team, present, {}, sealer)
+        desired = desired_state(team, sealer)
+        actual = actual_state(team, present, {}, sealer, desired)
         for resource, fields in unknown_fields(present.rows[team.name].spec).items():
             _believe(fields, desired.get(resource, {}), actual.get(resource))
         for state in (desired, actual):  # where Dags come from is nothing that somebody could change elsewhere
@@ -75,7 +76,7 @@ def _believe(fields: frozenset[str], desired: dict[str, Value], actual: dict[str
         elif "type" in fields:  # a URI: nobody knows what it has
             desired.pop(field, None)
         else:
-            desired[field] = Value("", SECRET)
+            desired[field] = Value(b"", SECRET)
 
 
 def _parts(change: Change) -> tuple[str, str, ChangeAction, dict[str, Any] | None, dict[str, Any] | None]:

@@ -10,9 +10,9 @@ from typing import Any
 from airflow.exceptions import AirflowException
 from airflow.models import Connection, Pool, Variable
 from airflow.models.dagbundle import DagBundleModel
-from airflow.models.team import Team
+from airflow.models.team import Team, dag_bundle_team_association_table
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from airspace.backends import tables
 from airspace.model.change import Change
@@ -27,22 +27,50 @@ _AS_SAID = ("limits", "network", "warehouse")  # of a team's file, kept as it is
 _ALWAYS_SHOWN = frozenset({"conn_type", "type"})
 
 
+@dataclass(frozen=True)
+class PresentPool:
+    """A pool of Airflow's, as far as it matters."""
+
+    slots: int
+    include_deferred: bool
+    team_name: str | None
+
+
+@dataclass
+class PresentBundle:
+    """A bundle of Airflow's, and the teams that it belongs to."""
+
+    active: bool
+    owners: list[str] = field(default_factory=list)
+
+
 @dataclass
 class Present:
-    """Rows of the database that matter to an apply, by name."""
+    """Rows of the database that matter to an apply, by name.
+
+    Read without objects where there is nothing to decrypt: for hundreds of teams those cost more than all else.
+    """
 
     team_names: set[str] = field(default_factory=set)
     """Every team that was ever applied."""
     native: set[str] = field(default_factory=set)
     """Of the teams asked for: those that Airflow knows."""
     rows: dict[str, Any] = field(default_factory=dict)
-    stored: dict[str, DesiredTeam | None] = field(default_factory=dict)
-    bundles: dict[str, DagBundleModel] = field(default_factory=dict)
-    pools: dict[str, Pool] = field(default_factory=dict)
+    bundles: dict[str, PresentBundle] = field(default_factory=dict)
+    pools: dict[str, PresentPool] = field(default_factory=dict)
     connections: dict[str, Connection] = field(default_factory=dict)
     variables: dict[str, Variable] = field(default_factory=dict)
     members: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     grants: dict[str, dict[str, list[str]]] = field(default_factory=lambda: defaultdict(dict))
+
+    def spec(self, team: str) -> Mapping[str, Any]:
+        """What an earlier apply kept of the team's file; empty when there was none."""
+        row = self.rows.get(team)
+        return row.spec if row is not None else {}
+
+    def stored(self, team: str) -> DesiredTeam | None:
+        """The same as a team. None also when another version kept it."""
+        return stored_team(self.rows[team].spec) if team in self.rows else None
 
 
 def read_present(session: Session, teams: Sequence[DesiredTeam]) -> Present:
@@ -53,9 +81,12 @@ def read_present(session: Session, teams: Sequence[DesiredTeam]) -> Present:
     present.native = set(session.scalars(select(Team.name).where(Team.name.in_(names))))
     for row in session.execute(select(tables.teams).where(tables.teams.c.name.in_(names))):
         present.rows[row.name] = row
-        present.stored[row.name] = stored_team(row.spec)
-    bundles = select(DagBundleModel).options(selectinload(DagBundleModel.teams)).where(DagBundleModel.name.in_(names))
-    present.bundles = {bundle.name: bundle for bundle in session.scalars(bundles)}
+    bundles = select(DagBundleModel.name, DagBundleModel.active).where(DagBundleModel.name.in_(names))
+    present.bundles = {name: PresentBundle(bool(active)) for name, active in session.execute(bundles)}
+    owner = dag_bundle_team_association_table.c
+    owners = select(owner.dag_bundle_name, owner.team_name).where(owner.dag_bundle_name.in_(names))
+    for bundle, team in session.execute(owners):
+        present.bundles[bundle].owners.append(team)
     for row in session.execute(select(tables.members).where(tables.members.c.team.in_(names))):
         present.members[row.team][row.user_name] = row.role
     grants = select(tables.asset_grants).where(tables.asset_grants.c.team.in_(names))
@@ -70,7 +101,8 @@ def _read_named(session: Session, teams: Sequence[DesiredTeam], present: Present
     for team in teams:
         for kind, found in keys.items():
             found.extend(qualified(team.name, name) for name in managed(team, present, kind))
-    present.pools = {str(p.pool): p for p in session.scalars(select(Pool).where(Pool.pool.in_(keys["pools"])))}
+    pools = select(Pool.pool, Pool.slots, Pool.include_deferred, Pool.team_name).where(Pool.pool.in_(keys["pools"]))
+    present.pools = {str(pool): PresentPool(*rest) for pool, *rest in session.execute(pools)}
     connections = select(Connection).where(Connection.conn_id.in_(keys["connections"]))
     present.connections = {c.conn_id: c for c in session.scalars(connections)}
     variables = select(Variable).where(Variable.key.in_(keys["variables"]))
@@ -79,8 +111,7 @@ def _read_named(session: Session, teams: Sequence[DesiredTeam], present: Present
 
 def managed(team: DesiredTeam, present: Present, kind: str) -> set[str]:
     """Short names that are or were in the team's file. Anything else of the team is somebody's own and left alone."""
-    stored = present.stored.get(team.name)
-    return set(getattr(team, kind)) | (set(getattr(stored, kind)) if stored else set())
+    return set(getattr(team, kind)) | set(present.spec(team.name).get(kind) or ())
 
 
 def conflicts(team: DesiredTeam, present: Present) -> Iterator[str]:
@@ -89,7 +120,7 @@ def conflicts(team: DesiredTeam, present: Present) -> Iterator[str]:
     if pool is not None and pool.team_name != team.name:
         yield f"pool {team.name}"
     bundle = present.bundles.get(team.bundle)
-    if bundle is not None and any(owner.name != team.name for owner in bundle.teams):
+    if bundle is not None and any(owner != team.name for owner in bundle.owners):
         yield f"bundle {team.bundle}"
     for kind, rows in (("pool", present.pools), ("connection", present.connections), ("variable", present.variables)):
         for name in getattr(team, f"{kind}s"):
@@ -104,9 +135,11 @@ def compare(team: DesiredTeam, present: Present, sources: Mapping[str, Any], sea
     :raises InvalidInputError: something that was to stay as it is, was never there
     """
     desired = desired_state(team, sealer)
-    actual = actual_state(team, present, sources, sealer)
-    stored = present.stored.get(team.name)
+    if not team.kept and desired == actual_state(team, present, sources, sealer, {}):
+        return []  # as nearly all of hundreds of teams are; what may be shown of a change needs more
+    stored = present.stored(team.name)
     before = desired_state(stored, sealer) if stored else None
+    actual = actual_state(team, present, sources, sealer, before or {})
     for resource in team.kept:
         if resource not in (before or {}):
             raise InvalidInputError(
@@ -186,9 +219,12 @@ def bundle_resource(name: str, source: Mapping[str, Any], sealer: Sealer) -> dic
 
 
 def actual_state(
-    team: DesiredTeam, present: Present, sources: Mapping[str, Any], sealer: Sealer
+    team: DesiredTeam, present: Present, sources: Mapping[str, Any], sealer: Sealer, known: State
 ) -> dict[str, dict[str, Value]]:
-    """What is there of the team, as far as its file manages it or managed it the last time."""
+    """What is there of the team, as far as its file manages it or managed it the last time.
+
+    :param known: what the file said when it was last applied, where that matters: only what it says may be shown
+    """
     state: dict[str, dict[str, Value]] = {}
     row = present.rows.get(team.name)
     pool = present.pools.get(team.name)
@@ -197,19 +233,17 @@ def actual_state(
         settled = {key: row.spec.get(key) for key in _AS_SAID}
         state["team"] = sealer.resource({"title": row.title, "slots": pool.slots if pool and good else None, **settled})
     bundle = present.bundles.get(team.bundle)
-    if bundle is not None and bundle.active and [owner.name for owner in bundle.teams] == [team.name]:
-        state["bundle"] = bundle_resource(bundle.name, sources.get(team.bundle) or {}, sealer)
+    if bundle is not None and bundle.active and bundle.owners == [team.name]:
+        state["bundle"] = bundle_resource(team.bundle, sources.get(team.bundle) or {}, sealer)
     for user, role in present.members.get(team.name, {}).items():
         state[f"member {user}"] = sealer.resource({"role": role})
-    spec = row.spec if row is not None else {}
+    spec = present.spec(team.name)
     for asset, consumers in present.grants.get(team.name, {}).items():
         state[f"asset {asset}"] = {"consumers": sealer.value(sorted(consumers)), **_tables(spec, asset, sealer)}
-    stored = present.stored.get(team.name)
-    known = desired_state(stored, sealer) if stored else {}
     state.update(_named_resources(team, present, known, sealer))
     # An asset that nobody may consume has no grant row: it is as it shall be when the file said so before.
-    for asset, grantees in (stored.assets if stored else {}).items():
-        if not grantees:
+    for asset, named in (spec.get("assets") or {}).items():
+        if not (named or {}).get("consumers"):
             state.setdefault(f"asset {asset}", {"consumers": sealer.value([]), **_tables(spec, asset, sealer)})
     return state
 

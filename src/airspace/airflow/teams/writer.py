@@ -8,7 +8,7 @@ from typing import Any
 from airflow.models import Connection, Pool, Variable
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.team import Team
-from sqlalchemy import delete, func, insert, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from airspace.airflow.teams.state import Present, connection_fields
@@ -48,7 +48,7 @@ class TeamWriter:
             self._session.execute(update(tables.teams).where(tables.teams.c.name == team.name).values(**values))
 
     def _pool_named(self, key: str, slots: int, description: str) -> None:
-        pool = self._present.pools.get(key)
+        pool = self._session.scalar(select(Pool).where(Pool.pool == key, Pool.team_name == self._team.name))
         if pool is None:
             pool = Pool(pool=key, include_deferred=False, team_name=self._team.name, description=description)
             self._session.add(pool)
@@ -60,7 +60,7 @@ class TeamWriter:
         self._pool_named(self._team.name, self._team.slots, f"Slots of the team {self._team.title}")
 
     def _bundle(self, _name: str, _gone: bool) -> None:
-        bundle = self._present.bundles.get(self._team.bundle)
+        bundle = self._session.get(DagBundleModel, self._team.bundle)
         if bundle is None:
             bundle = DagBundleModel(name=self._team.bundle)
             self._session.add(bundle)
@@ -84,7 +84,7 @@ class TeamWriter:
     def _pool(self, name: str, gone: bool) -> None:
         key = qualified(self._team.name, name)
         if gone:
-            self._session.delete(self._present.pools[key])
+            self._session.execute(delete(Pool).where(Pool.pool == key, Pool.team_name == self._team.name))
         else:
             self._pool_named(key, self._team.pools[name], "")
 

@@ -26,6 +26,7 @@ Report = Callable[[int, int, str, str, str, str], None]
 """line, column, key, rule, message, fix"""
 
 _LIBYAML = getattr(yaml, "CSafeLoader", None)
+_TEXT = "tag:yaml.org,2002:str"
 _TEXT_TAGS = ("str", "timestamp", "merge", "value")
 
 
@@ -81,12 +82,12 @@ class _Builder:
         """Take the next event of the parser."""
         at = (event.start_mark.line + 1, event.start_mark.column + 1)
         kind = type(event).__name__.removesuffix("Event")  # two parsers, whose events have the same names
-        if kind == "DocumentStart":
+        if kind == "Scalar":
+            self._scalar(event, at)
+        elif kind == "DocumentStart":
             self._documents += 1
             if self._documents > 1:
                 self._stop(at, "many-documents", "the file holds more than one document", "one team a file")
-        elif kind == "Scalar":
-            self._scalar(event, at)
         elif kind == "Alias":
             self._alias(event.anchor, at)
         elif kind in ("MappingStart", "SequenceStart"):
@@ -162,10 +163,12 @@ class _Builder:
         frame.key, frame.skip = None, False
 
     def _construct(self, event: Any, at: tuple[int, int]) -> Any:
-        tag = event.tag or self._resolve(event.value, event.implicit)
-        kind = str(tag).rpartition(":")[2]
-        if not str(tag).startswith("tag:yaml.org,2002:") and tag != "!":
-            self._tag(str(tag), at)
+        tag = str(event.tag or self._resolve(event.value, event.implicit))
+        if tag == _TEXT:
+            return self._text(event.value, at)
+        kind = tag.rpartition(":")[2]
+        if not tag.startswith("tag:yaml.org,2002:") and tag != "!":
+            self._tag(tag, at)
         if tag == "!" or kind in _TEXT_TAGS:
             return self._text(event.value, at)
         try:

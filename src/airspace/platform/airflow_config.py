@@ -129,8 +129,9 @@ def preferred(settings: Settings) -> dict[str, dict[str, str]]:
         "api": {"base_url": settings.url, "instance_name": "Airspace"},
         "dag_processor": {
             "parsing_processes": "4",
-            # The fetcher rings the Dag processor when a file changes; these are what remains if a ring is lost.
-            "bundle_refresh_check_interval": "1",
+            # The fetcher rings the Dag processor when a file changes; these are what remains if a ring is lost. A check
+            # asks the database about each bundle in turn: once a second that is a fifth of a processor for 300 teams.
+            "bundle_refresh_check_interval": "10",
             "refresh_interval": "60",
             "min_file_process_interval": "120",
             "print_stats_interval": "300",

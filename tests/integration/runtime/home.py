@@ -227,7 +227,12 @@ class Home:
             return list(db.execute(text(query), values).all())
 
     def states(self, dag_id: str) -> dict[str, str | None]:
-        found = self.rows("SELECT task_id, map_index, state FROM task_instance WHERE dag_id=:d", d=dag_id)
+        """Task → its state, in the last run that has it."""
+        ask = (
+            "SELECT ti.task_id, ti.map_index, ti.state FROM task_instance ti"
+            " JOIN dag_run r ON r.dag_id = ti.dag_id AND r.run_id = ti.run_id WHERE ti.dag_id=:d ORDER BY r.id"
+        )
+        found = self.rows(ask, d=dag_id)
         return {row.task_id + (f"[{row.map_index}]" if row.map_index >= 0 else ""): row.state for row in found}
 
     def import_errors(self, team: str) -> dict[str, str]:

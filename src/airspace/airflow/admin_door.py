@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import socket
-import struct
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -18,13 +17,12 @@ from pathlib import Path
 from airspace.airflow import admin
 from airspace.airflow.warm_up import listening
 from airspace.platform import bells
-from airspace.platform.warm_worker import SOCKET, read_all
+from airspace.platform.warm_worker import SOCKET, peer, read_all
 
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 8
 _SECONDS = 30.0  # for a question or an answer to cross the socket
-_CREDENTIALS = struct.Struct("3i")
 
 
 class AdminDoor:
@@ -67,7 +65,7 @@ class AdminDoor:
         try:
             with link:
                 link.settimeout(_SECONDS)
-                if _peer(link) in (0, os.geteuid()):
+                if peer(link) in (0, os.geteuid()):
                     question = json.loads(read_all(link))
                     answer, _ = admin.run(question["command"], lambda: question["payload"])
                     link.sendall(json.dumps(answer).encode())
@@ -84,9 +82,3 @@ def open_when_serving() -> None:
     if listening(conf.get("api", "host"), conf.getint("api", "port")):
         importlib.import_module("airspace.airflow.teams.store")
         AdminDoor(bells.run_dir()).open()
-
-
-def _peer(link: socket.socket) -> int:
-    """The user at the other end."""
-    found = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    return int(_CREDENTIALS.unpack(found)[1])

@@ -25,12 +25,16 @@ class Commands(Mapping[str, "TyperCommand | TyperGroup"]):
         self._found: dict[str, TyperCommand | TyperGroup] = {}
 
     def __getitem__(self, name: str) -> TyperCommand | TyperGroup:
+        module, function = self._entries[name]
         if name not in self._found:
-            module, function = self._entries[name]
             app = typer.Typer()
             getattr(importlib.import_module(f"airspace.cli.{module}"), function)(app)
             self._found.update(cast(Any, assembling.get_group(app).commands))
         return self._found[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The command. Unlike :meth:`Mapping.get`, a ``KeyError`` of its module is not taken for its absence."""
+        return self[name] if name in self._entries else default
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)

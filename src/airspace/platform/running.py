@@ -29,9 +29,14 @@ class RunningPlatform:
 
         :raises AirspaceError: the module's own refusal, with its fix
         """
-        where = home.places(self.layout, self._manifest().id)
-        if module == WORKER and (answer := warm_worker.ask(where.run, arguments[0], payload, WORK_SECONDS)) is not None:
-            return accepted(answer)
+        manifest = self._manifest()
+        where = home.places(self.layout, manifest.id)
+        if module == WORKER:
+            account = control_account_if_any(manifest)
+            control = account.uid if account else None
+            answer = warm_worker.ask(where.run, arguments[0], payload, WORK_SECONDS, control)
+            if answer is not None:
+                return accepted(answer)
         from airspace.backends.processes import Supervisor
 
         if not Supervisor(where.supervisor, self.layout.logs).running():

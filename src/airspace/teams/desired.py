@@ -103,7 +103,7 @@ def stored_team(spec: Mapping[str, Any]) -> DesiredTeam | None:
     """
     try:
         team = Team.model_validate(_without_markers(spec))
-    except ValueError:
+    except (ValueError, TypeError, AttributeError):  # the latter two: connections of another shape
         return None
     return desired_team(team, "", {path: "" for path in team.references()})
 

@@ -219,7 +219,7 @@ def _open(path: Path, inside: str) -> bytes:
     real = inside + path.name
     if os.path.islink(real):  # noqa: PTH114 - what becomes one after this is not followed
         real = os.path.realpath(path, strict=True)
-    if not real.startswith(inside):
+    if not os.path.join(real, "").startswith(inside):  # noqa: PTH118
         raise _UnreadableError("outside", "this is a link to somewhere outside the folder", "copy the file here")
     try:
         return read_regular(real, MAX_BYTES + 1)

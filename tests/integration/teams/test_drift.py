@@ -116,6 +116,19 @@ def test_drift_is_told_apart_from_a_change_of_the_file(ops: Desk) -> None:
     assert ops.plan().changes == ()
 
 
+def test_what_another_version_kept_in_another_shape_is_put_right(ops: Desk) -> None:
+    kept = '{"name": "ops", "assets": ["x"], "pools": [{"gpu": 2}], "connections": "w", "variables": null}'
+    with ops.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE airspace_team SET spec = cast(:kept AS json) WHERE name = 'ops'"), {"kept": kept}
+        )
+    assert service.drift(ops.control).unreadable == ("ops",)
+    assert {change.resource for change in ops.plan().changes} == {"asset alone"}  # known by the kept file alone
+    ops.apply()
+    assert service.drift(ops.control).unreadable == ()
+    assert ops.plan().changes == ()
+
+
 def test_running_tasks_are_told_when_there_will_be_fewer_slots(ops: Desk) -> None:
     execute(
         ops,

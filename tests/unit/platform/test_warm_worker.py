@@ -65,6 +65,26 @@ def test_who_is_cut_off_is_told(tmp_path: Path) -> None:
             warm_worker.ask(tmp_path, "apply-teams", {}, 5.0)
 
 
+def test_somebody_elses_socket_is_told_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[bytes] = []
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / warm_worker.SOCKET))
+        server.listen()
+
+        def listen() -> None:
+            with server.accept()[0] as link:
+                heard.append(link.recv(100))
+
+        listener = threading.Thread(target=listen, daemon=True)
+        listener.start()
+        monkeypatch.setattr(warm_worker, "peer", lambda _link: os.geteuid() + 1)
+        with pytest.raises(AirspaceError, match="another user's"):
+            warm_worker.ask(tmp_path, "apply-teams", {"secret": "s"}, 5.0)
+        listener.join(5)
+    assert heard == [b""]
+    monkeypatch.undo()
+
+
 def _said(run: Path, text: bytes) -> bytes:
     """What one gets for it."""
     with socket.socket(socket.AF_UNIX) as link:
@@ -82,7 +102,7 @@ def test_strangers_and_nonsense_get_no_answer(run: Path, monkeypatch: pytest.Mon
         assert _said(run, text) == b""
     question = json.dumps({"command": "nonsense", "payload": {}}).encode()
     assert _said(run, question)
-    monkeypatch.setattr(admin_door, "_peer", lambda _link: os.geteuid() + 1)
+    monkeypatch.setattr(admin_door, "peer", lambda _link: os.geteuid() + 1)
     assert _said(run, question) == b""
 
 

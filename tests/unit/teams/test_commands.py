@@ -18,7 +18,7 @@ import typer
 from typer.main import get_command, get_group
 from typer.testing import CliRunner
 
-import airspace.cli
+import airspace.cli.demo
 from airspace.cli import users
 from airspace.cli.changes import SIGNS
 from airspace.cli.main import app
@@ -185,6 +185,12 @@ def test_every_command_is_where_the_table_says_and_says_how_it_is_called() -> No
                 before = ("team",) if function == "register_team" else ()
                 registered |= {(*before, name) for name in get_group(own).commands}
     assert registered | {("team",)} == {names for names in found if len(names) == 1 or names[0] == "team"}
+
+
+def test_what_is_wrong_with_a_module_is_not_taken_for_a_typing_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(airspace.cli.demo, "register", lambda _app: {}["broken"])
+    with pytest.raises(KeyError, match="broken"):
+        get_command(app).commands.get("demo")
 
 
 def test_a_command_imports_what_it_uses() -> None:

@@ -182,12 +182,14 @@ def test_links_and_odd_files(folder: Path) -> None:
     (folder / "data").mkdir()
     (folder / "data" / "real.yaml").write_text("name: inside\n")
     (folder / "inside.yaml").symlink_to("data/real.yaml")
+    (folder / "itself.yaml").symlink_to(".")
     assert {Path(p.file).stem: p.rule for p in problems(folder)} == {
         "outside": "outside",
         "dangling": "unreadable",
         "loop": "unreadable",
         "pipe": "unreadable",
         "dir": "unreadable",
+        "itself": "unreadable",
         "latin": "not-utf8",
     }
 

@@ -86,7 +86,7 @@ def read_present(session: Session, teams: Sequence[DesiredTeam]) -> Present:
     owner = dag_bundle_team_association_table.c
     owners = select(owner.dag_bundle_name, owner.team_name).where(owner.dag_bundle_name.in_(names))
     for bundle, team in session.execute(owners):
-        present.bundles[bundle].owners.append(team)
+        present.bundles.setdefault(bundle, PresentBundle(active=False)).owners.append(team)
     for row in session.execute(select(tables.members).where(tables.members.c.team.in_(names))):
         present.members[row.team][row.user_name] = row.role
     grants = select(tables.asset_grants).where(tables.asset_grants.c.team.in_(names))
@@ -111,7 +111,13 @@ def _read_named(session: Session, teams: Sequence[DesiredTeam], present: Present
 
 def managed(team: DesiredTeam, present: Present, kind: str) -> set[str]:
     """Short names that are or were in the team's file. Anything else of the team is somebody's own and left alone."""
-    return set(getattr(team, kind)) | set(present.spec(team.name).get(kind) or ())
+    return set(getattr(team, kind)) | set(_section(present.spec(team.name), kind))
+
+
+def _section(spec: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """A part of a kept file; empty where another version wrote it in another shape."""
+    found = spec.get(kind)
+    return found if isinstance(found, Mapping) else {}
 
 
 def conflicts(team: DesiredTeam, present: Present) -> Iterator[str]:
@@ -207,8 +213,9 @@ def desired_state(team: DesiredTeam, sealer: Sealer) -> dict[str, dict[str, Valu
 
 def _tables(spec: Mapping[str, Any], asset: str, sealer: Sealer) -> dict[str, Value]:
     """The tables that go with an asset, where there are some."""
-    named = (spec.get("assets") or {}).get(asset) or {}
-    return sealer.resource({"tables": sorted(named["tables"])}) if named.get("tables") else {}
+    named = _section(spec, "assets").get(asset)
+    tables = named.get("tables") if isinstance(named, Mapping) else None
+    return sealer.resource({"tables": sorted(tables)}) if tables else {}
 
 
 def bundle_resource(name: str, source: Mapping[str, Any], sealer: Sealer) -> dict[str, Value]:
@@ -242,8 +249,8 @@ def actual_state(
         state[f"asset {asset}"] = {"consumers": sealer.value(sorted(consumers)), **_tables(spec, asset, sealer)}
     state.update(_named_resources(team, present, known, sealer))
     # An asset that nobody may consume has no grant row: it is as it shall be when the file said so before.
-    for asset, named in (spec.get("assets") or {}).items():
-        if not (named or {}).get("consumers"):
+    for asset, named in _section(spec, "assets").items():
+        if not (isinstance(named, Mapping) and named.get("consumers")):
             state.setdefault(f"asset {asset}", {"consumers": sealer.value([]), **_tables(spec, asset, sealer)})
     return state
 

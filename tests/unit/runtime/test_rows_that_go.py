@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.dag_processing.manager import DagFileProcessorManager
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm.exc import StaleDataError
 
+from airspace.airflow.parsing import bundles
 from airspace.airflow.parsing.manager import TeamDagProcessor
 
 
@@ -42,3 +45,38 @@ def test_it_goes_on_and_looks_again(
     monkeypatch.setattr(DagFileProcessorManager, name, broken)
     with pytest.raises(RuntimeError):
         getattr(processor, name)(**arguments)
+
+
+def test_what_could_not_be_taken_on_is_tried_again(processor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The teams say only once that they changed."""
+    said = iter([True, False, False])
+    processor._teams = SimpleNamespace(refresh=lambda: next(said), all=list)
+    processor._behind, processor._stored, processor._resting = False, {}, set()
+    processor._source_errors = SimpleNamespace(follow=lambda _: None)
+    monkeypatch.setattr(DagFileProcessorManager, "_queue_requested_files_for_parsing", lambda _: None)
+    taken: list[str] = []
+
+    def reload() -> None:
+        taken.append("tried")
+        if len(taken) == 1:
+            raise OperationalError("UPDATE dag_bundle", {}, Exception("deadlock detected"))
+
+    monkeypatch.setattr(processor, "_reload", reload, raising=False)
+    for _ in range(3):
+        processor._queue_requested_files_for_parsing()
+    assert len(taken) == 2
+
+
+def test_bundles_are_loaded_though_a_first_try_stored_them_and_no_more(
+    processor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = SimpleNamespace(name="finance")
+    processor._dag_bundles, processor._stored, processor._grants = [], {"finance": None}, {}
+    processor._teams = SimpleNamespace(grants={}, all=list)
+    monkeypatch.setattr(processor, "_follow_teams", lambda: None, raising=False)
+    monkeypatch.setattr(bundles, "deactivate_others", lambda _: None)
+    monkeypatch.setattr(
+        processor, "load_dag_bundles", lambda: setattr(processor, "_dag_bundles", [bundle]), raising=False
+    )
+    processor._reload()
+    assert processor._dag_bundles == [bundle]

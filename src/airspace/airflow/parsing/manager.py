@@ -65,6 +65,8 @@ class TeamDagProcessor(PacedDagProcessor):
     _sandboxes: Sandboxes = attrs.field(factory=lambda: SpawnerClient(bells.run_dir()), init=False)
     _stored: dict[str, TeamRow] = attrs.field(factory=dict, init=False)
     """The bundles in service: stored in Airflow's tables and loaded."""
+    _behind: bool = attrs.field(default=False, init=False)
+    """Whether a change of the teams was not taken on yet, or only in part."""
     _grants: Grants = attrs.field(factory=dict, init=False)
     _resting: set[str] = attrs.field(factory=set, init=False)
     """The bundles of teams on hold: their Dags stay as they are, and none of their files is read."""
@@ -118,10 +120,11 @@ class TeamDagProcessor(PacedDagProcessor):
         super().prepare_file_queue({name: files for name, files in known_files.items() if name not in self._resting})
 
     def _queue_requested_files_for_parsing(self) -> None:
-        changed = self._teams.refresh()
-        if changed or len(self._stored) != len(self._teams.all()):
+        self._behind = self._teams.refresh() or self._behind
+        if self._behind or len(self._stored) != len(self._teams.all()):
             try:
                 self._reload()
+                self._behind = False
             except SQLAlchemyError:
                 self.log.warning("The teams' changes could not be taken on; trying again", exc_info=True)
         if self._rung:
@@ -133,10 +136,9 @@ class TeamDagProcessor(PacedDagProcessor):
         super()._queue_requested_files_for_parsing()
 
     def _reload(self) -> None:
-        before = set(self._stored)
         self._follow_teams()
-        if before != set(self._stored):
-            known: dict[str, Any] = {bundle.name: bundle for bundle in self._dag_bundles}
+        known: dict[str, Any] = {bundle.name: bundle for bundle in self._dag_bundles}
+        if set(known) != set(self._stored):
             self.load_dag_bundles()
             self._dag_bundles: list[Any] = [known.get(bundle.name, bundle) for bundle in self._dag_bundles]
             bundles.deactivate_others({team.bundle for team in self._teams.all()})

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.dag_processing.manager import DagFileProcessorManager
+from airflow.dag_processing.manager import DagFileInfo, DagFileProcessorManager
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm.exc import StaleDataError
 
 from airspace.airflow.parsing import bundles
 from airspace.airflow.parsing.manager import TeamDagProcessor
+from airspace.airflow.parsing.retries import FIRST_PAUSE, Retries
+from airspace.model.home import HomeLayout
 
 
 @pytest.fixture
@@ -80,3 +83,21 @@ def test_bundles_are_loaded_though_a_first_try_stored_them_and_no_more(
     )
     processor._reload()
     assert processor._dag_bundles == [bundle]
+
+
+def test_a_file_that_could_not_be_stored_is_asked_for_again(
+    processor: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(DagFileProcessorManager, "claim_priority_files", lambda _: [])
+    retries = Retries(lambda: now)
+    now = 0.0
+    processor._claimed, processor._layout = float("-inf"), HomeLayout(tmp_path)
+    processor._results = SimpleNamespace(retries=retries)
+    processor._stored = {"finance": None}
+    for bundle in ("finance", "gone"):
+        retries.failed((bundle, "x.py"))
+    now = FIRST_PAUSE
+    (found,) = processor.claim_priority_files()
+    assert found == DagFileInfo(
+        rel_path=Path("x.py"), bundle_name="finance", bundle_path=tmp_path / "bundles" / "finance"
+    )

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from airspace.airflow.parsing.results import Vetted
-from airspace.airflow.parsing.storing import store_vetted
+from airspace.airflow.parsing.retries import FIRST_PAUSE, LONGEST_PAUSE, Retries
+from airspace.airflow.parsing.storing import ResultStore, store_vetted
 
 LOG = logging.getLogger(__name__)
 
@@ -67,3 +68,44 @@ def test_a_database_that_is_away_is_nobodys_import_error() -> None:
     with pytest.raises(OperationalError):
         store_vetted(result("a"), "x.py", away, table, LOG)
     assert table.errors == {}
+
+
+def test_a_file_whose_result_the_database_did_not_take_is_read_again_soon_and_then_later() -> None:
+    now = [0.0]
+    retries = Retries(lambda: now[0])
+    file, pauses = ("finance", "x.py"), []
+    for _ in range(10):
+        retries.failed(file)
+        since = now[0]
+        while not (found := retries.due()):
+            now[0] += 0.5
+        assert found == [file]
+        assert retries.due() == []
+        pauses.append(now[0] - since)
+    assert pauses[:4] == [FIRST_PAUSE, 2, 4, 8]
+    assert pauses[-1] == LONGEST_PAUSE
+    retries.failed(file)
+    retries.stored(file)
+    now[0] += LONGEST_PAUSE
+    assert retries.due() == []
+    retries.failed(file)
+    now[0] += FIRST_PAUSE
+    assert retries.due() == [file]
+
+
+def test_the_store_tells_what_the_database_did_not_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    store: Any = object.__new__(ResultStore)
+    store.retries = Retries(lambda: 0.0)
+    team: Any = SimpleNamespace(bundle="finance")
+    answers: list[Exception | None] = [OperationalError("UPDATE dag", {}, Exception("deadlock detected")), None]
+
+    def database(*_: Any) -> None:
+        if (answer := answers.pop(0)) is not None:
+            raise answer
+
+    monkeypatch.setattr(store, "_store", database, raising=False)
+    with pytest.raises(OperationalError):
+        store.store(team, "x.py", None, None, None)
+    assert store.retries._due == {("finance", "x.py"): FIRST_PAUSE}
+    store.store(team, "x.py", None, None, None)
+    assert store.retries._due == {}

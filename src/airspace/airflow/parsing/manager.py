@@ -96,7 +96,8 @@ class TeamDagProcessor(PacedDagProcessor):
     def _follow_teams(self) -> None:
         """Make the bundles in service those of the teams. What could not be stored is tried again the next time."""
         wanted = {team.bundle: team for team in self._teams.all()}
-        changed = [team for bundle, team in wanted.items() if not _same_owner(self._stored.get(bundle), team)]
+        owners = {bundle: team.name for bundle, team in self._stored.items()}
+        changed = [team for bundle, team in wanted.items() if owners.get(bundle) != team.name]
         gone = set(self._stored) - set(wanted)
         if changed or gone:
             stored = bundles.synchronise(self._layout, changed)
@@ -354,6 +355,9 @@ class TeamDagProcessor(PacedDagProcessor):
 
         self._results.store(team, relative_fileloc, parsing_result, store, session)
 
+    def _unstored(self) -> list[DagFileInfo]:
+        return [self._file(*file) for file in self._results.retries.due() if file[0] in self._stored]
+
     def _kill_timed_out_processors(self) -> None:
         """A file that takes for ever is its team's import error; Airflow only kills its process."""
         now = time.monotonic()
@@ -393,7 +397,3 @@ class TeamDagProcessor(PacedDagProcessor):
         for running in self._processors.values():
             running.give_up()
         self._callback_runs.give_up()
-
-
-def _same_owner(stored: TeamRow | None, wanted: TeamRow) -> bool:
-    return stored is not None and stored.name == wanted.name

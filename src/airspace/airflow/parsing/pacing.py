@@ -79,8 +79,11 @@ class PacedDagProcessor(DagFileProcessorManager):
         if time.monotonic() - self._claimed < CLAIM_SECONDS:
             return []
         self._claimed = time.monotonic()
-        found: list[DagFileInfo] = super().claim_priority_files()
-        return found
+        return [*super().claim_priority_files(), *self._unstored()]
+
+    def _unstored(self) -> list[DagFileInfo]:
+        """Files to read again, because what they said could not be stored."""
+        return []
 
     # A team's removal may take away the rows that these are about to write, in another process. The rows of others are
     # written at the next look.

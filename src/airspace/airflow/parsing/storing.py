@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.configuration import conf
 from airflow.dag_processing.processor import DagFileParsingResult
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from airspace.airflow.live_teams import LiveTeams
 from airspace.airflow.parsing import catalog, facts, results
@@ -15,6 +15,7 @@ from airspace.airflow.parsing.checks import Parsed
 from airspace.airflow.parsing.facts import Standing
 from airspace.airflow.parsing.refusals import Refusal, told
 from airspace.airflow.parsing.results import Rules, Vetted
+from airspace.airflow.parsing.retries import Retries
 from airspace.backends.tables import TeamRow
 from airspace.model.home import HomeLayout
 from airspace.model.limits import REQUIRE_PREFIX, SECTION, CodeLimits
@@ -29,6 +30,8 @@ class ResultStore:
     def __init__(self, layout: HomeLayout, teams: LiveTeams, log: Any) -> None:
         self._layout, self._teams, self._log = layout, teams, log
         self._rules = _configured_rules()
+        self.retries = Retries()
+        """The files whose results the database did not take."""
 
     @property
     def limits(self) -> CodeLimits:
@@ -36,7 +39,18 @@ class ResultStore:
         return self._rules.limits
 
     def store(self, team: TeamRow, rel_path: str, result: DagFileParsingResult, keep: Keep, session: Any) -> None:
-        """Store what is the team's own of a result, and what is wrong with the rest as the file's import error."""
+        """Store what is the team's own of a result, and what is wrong with the rest as the file's import error.
+
+        :raises SQLAlchemyError: the database did not take it; the file is read again soon
+        """
+        try:
+            self._store(team, rel_path, result, keep, session)
+        except SQLAlchemyError:
+            self.retries.failed((team.bundle, rel_path))
+            raise
+        self.retries.stored((team.bundle, rel_path))
+
+    def _store(self, team: TeamRow, rel_path: str, result: DagFileParsingResult, keep: Keep, session: Any) -> None:
         screened = results.screen(result.serialized_dags, self._rules.limits)
         standing = facts.standing(team, rel_path, facts.dag_ids(screened.dags), session)
         if standing is None:

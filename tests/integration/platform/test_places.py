@@ -19,7 +19,7 @@ import psycopg2
 import pytest
 
 import airspace
-from airspace.backends.postgres import Cluster, PostgresError
+from airspace.backends.postgres import Cluster, PostgresError, binaries
 from airspace.model.errors import AirspaceError
 from airspace.platform import ports
 from airspace.platform.service import Platform
@@ -45,14 +45,17 @@ def company_server() -> Iterator[str]:
     with ports.reserved(None, None) as port:
         command = [*cluster.command(), "-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
         server = subprocess.Popen(command, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
         deadline = time.monotonic() + 30
-        while ports.is_free(port):
+        # It listens before it takes anybody: a port that answers is not enough.
+        while subprocess.run([binaries() / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]).returncode:
             assert time.monotonic() < deadline
             time.sleep(0.05)
-    yield f"postgresql://airspace:{quote(password, safe='')}@127.0.0.1:{port}"
-    server.send_signal(signal.SIGINT)
-    server.wait(30)
-    shutil.rmtree(root, ignore_errors=True)
+        yield f"postgresql://airspace:{quote(password, safe='')}@127.0.0.1:{port}"
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(30)
+        shutil.rmtree(root, ignore_errors=True)
 
 
 def test_a_companys_database_takes_the_place_of_ours(new_platform: New, company_server: str) -> None:

@@ -50,6 +50,7 @@ class ThrottleSettings:
 class _Record:
     failures: int
     last: float
+    before: float
 
 
 class Throttle:
@@ -70,24 +71,24 @@ class Throttle:
         with self._lock:
             record = self._records.get(key)
             if record is None or now - record.last > self.settings.forget_after:
-                record = _Record(0, now)
+                record = _Record(0, now, now)
             excess = record.failures - free
             wait = record.last + min(self.settings.longest, 2.0 ** min(excess, 10)) - now if excess >= 0 else 0.0
             if wait > 0:
                 return wait
-            self._records[key] = _Record(record.failures + 1, now)
+            self._records[key] = _Record(record.failures + 1, now, record.last)
             self._records.move_to_end(key)
             while len(self._records) > self.settings.remembered:
                 self._records.popitem(last=False)
             return 0.0
 
     def succeeded(self, key: str, *, forget: bool) -> None:
-        """The attempt was good: forget the key, or only take this attempt back."""
+        """The attempt was good: forget the key, or only take this attempt back, its time included."""
         with self._lock:
             record = self._records.get(key)
             if record is None:
                 return
-            record.failures -= 1
+            record.failures, record.last = record.failures - 1, record.before
             if forget or record.failures <= 0:
                 del self._records[key]
 

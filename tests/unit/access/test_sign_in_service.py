@@ -132,6 +132,21 @@ def test_success_clears_the_user_but_not_what_the_source_did(sign_in: SignIn) ->
         sign_in("z", "wrong", source="attacker")
 
 
+def test_good_sign_ins_do_not_keep_a_source_waiting(clock: Clock) -> None:
+    throttle = Throttle(clock, ThrottleSettings())
+    assert [throttle.begin("source", 2) for _ in range(3)] == [0, 0, 1]
+    clock.now += 1
+    assert throttle.begin("source", 2) == 0
+    throttle.succeeded("source", forget=False)
+    assert throttle.begin("source", 2) == 0, "only a failure is waited for"
+    throttle.succeeded("source", forget=False)
+    for _ in range(3):
+        clock.now += 400
+        assert throttle.begin("source", 1) == 0
+        throttle.succeeded("source", forget=False)
+    assert [throttle.begin("source", 2) for _ in range(3)] == [0, 0, 1], "forgotten, though heard of all the time"
+
+
 def test_memory_stays_bounded_whatever_is_tried(clock: Clock) -> None:
     throttle = Throttle(clock, ThrottleSettings(remembered=100))
     for number in range(10_000):

@@ -21,7 +21,7 @@ from airspace.model.errors import AirspaceError
 from airspace.model.home import HomeLayout, home_root
 from airspace.model.warehouse import Bounds
 from airspace.platform import warehouse
-from airspace.teams.warehouse import Quota, Session, overdue
+from airspace.teams.warehouse import Quota, Session, grows, overdue
 
 log = logging.getLogger("airspace.keeper")
 
@@ -119,8 +119,7 @@ class Keeper:
             verdicts = set(self._quotas.setdefault(role, Quota()).judge(size, bound, self._clock()))
             self._over |= "over" in verdicts
             for session in mine:
-                grows = session.writes and size > before.get(role, 0)
-                if "close" in verdicts or ("over" in verdicts and grows):
+                if "close" in verdicts or ("over" in verdicts and grows(session, before.get(role, 0), size)):
                     self._end(watch, session, f"its tables take {size >> 20} MB, of {bound.size >> 20}")
             try:
                 self._hold(watch, role, verdicts, read_only=role in readers)

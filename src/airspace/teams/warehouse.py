@@ -65,6 +65,18 @@ class Session:
     locks: int = 0
 
 
+EMPTYING = 256 << 10
+"""Bytes that a table takes more while it is emptied: until that is committed, its new files stand beside the old."""
+
+
+def grows(session: Session, before: int, size: int) -> bool:
+    """Whether a session of a team that is too large has to end: it writes, and the team took more than emptying takes.
+
+    Whoever grows on by less than that meets the bar of :class:`Quota`.
+    """
+    return session.writes and size > before + EMPTYING
+
+
 def overdue(session: Session, bounds: Bounds) -> str | None:
     """Why a session has to end; None: it may go on."""
     if session.locks > MOST_LOCKS:

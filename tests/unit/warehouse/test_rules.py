@@ -12,7 +12,7 @@ from airspace.model.team import Team
 from airspace.model.warehouse import Bounds, Offer, password, published, schema
 from airspace.platform.home import NONE, Manifest, places
 from airspace.platform.warehouse import offer_of
-from airspace.teams.warehouse import SLACK, Quota, Session, TeamWarehouse, of_specs, overdue
+from airspace.teams.warehouse import SLACK, Quota, Session, TeamWarehouse, grows, of_specs, overdue
 
 
 def test_what_a_file_says_comes_through_its_stored_form() -> None:
@@ -83,6 +83,14 @@ def test_passwords_differ_and_last() -> None:
 def test_a_session_ends_for_a_reason(session: Session, why: str | None) -> None:
     found = overdue(session, Bounds(seconds=60))
     assert (found is None) if why is None else (found is not None and why in found)
+
+
+def test_who_empties_a_table_does_not_grow_by_it() -> None:
+    """Until it is committed, the new files of a table, its long values and their index stand beside the old."""
+    emptying = Session(1, "team_ds", "active", writes=True)
+    assert not grows(emptying, 80 << 20, (80 << 20) + 3 * PER_FILE)
+    assert grows(emptying, 80 << 20, 81 << 20)
+    assert not grows(Session(1, "team_ds", "active"), 80 << 20, 81 << 20)
 
 
 def test_a_quota_can_be_emptied_and_not_outrun() -> None:

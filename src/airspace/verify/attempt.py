@@ -167,6 +167,7 @@ class Attempt:
         return self._report(VICTIM, run_id)
 
     def _attack(self, acts: list[str], part: str) -> Mapping[str, Any]:
+        self._witness.attack_begins()
         run_id = self._trigger(ATTACKER, part, {"part": "attack", "acts": acts, "facts": self._facts.as_dict()})
         report = self._report(ATTACKER, run_id, may_die=len(acts) == 1)
         found = outside.results(report.get("results", {}))

@@ -92,7 +92,7 @@ class Assignment:
     def title(self) -> str:
         """How the task's process calls itself, so that a look at the process list counts by team."""
         ti = self.task.ti
-        mapped = f"[{ti.map_index}]" if (ti.map_index or -1) >= 0 else ""
+        mapped = f"[{ti.map_index}]" if ti.map_index is not None and ti.map_index >= 0 else ""
         return f"airspace task: {self.team} {ti.dag_id}.{ti.task_id}{mapped}"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.acceptance.browsing import PATIENCE, browser, needs_browser, picture, signed_in
+from tests.acceptance.browsing import PATIENCE, browser, needs_browser, picture, settled, signed_in
 from tests.acceptance.conftest import Demo
 
 __all__ = ["browser"]
@@ -30,7 +30,7 @@ def _open_dags(page: Page, demo: Demo, shown: set[str]) -> None:
     page.goto(f"{demo.document['url'].rstrip('/')}/dags")
     for dag_id in shown:
         expect(page.get_by_role("link", name=dag_id, exact=True).first).to_be_visible(timeout=PATIENCE)
-    page.wait_for_load_state("networkidle")
+    settled(page)
 
 
 def _no_error_shown(page: Page) -> None:
@@ -70,7 +70,7 @@ def test_the_sign_in_page_fits_and_says_what_is_wrong(demo: Demo, browser: Brows
 
 def test_a_member_sees_the_own_team_only(demo: Demo, browser: Browser) -> None:
     with signed_in(browser, demo, "ada") as page:
-        page.wait_for_load_state("networkidle")
+        settled(page)
         _no_error_shown(page)
         _open_dags(page, demo, {DAGS["data_science"]})
         text = page.locator("body").inner_text()
@@ -83,7 +83,7 @@ def test_a_member_sees_the_own_team_only(demo: Demo, browser: Browser) -> None:
 def test_a_member_does_not_find_a_foreign_dag_by_its_address(demo: Demo, browser: Browser) -> None:
     with signed_in(browser, demo, "ada") as page:
         page.goto(f"{demo.document['url'].rstrip('/')}/dags/{DAGS['data_engineering']}")
-        page.wait_for_load_state("networkidle")
+        settled(page)
         assert "receive" not in page.locator("body").inner_text()
 
 
@@ -93,14 +93,14 @@ def test_support_sees_all_teams(demo: Demo, browser: Browser) -> None:
         _no_error_shown(page)
         picture(page, "dags-of-support")
         page.goto(f"{demo.document['url'].rstrip('/')}/dags/{DAGS['data_science']}")
-        page.wait_for_load_state("networkidle")
+        settled(page)
         _no_error_shown(page)
         picture(page, "a-dag-of-another-team")
 
 
 def test_somebody_without_a_role_meets_an_empty_house_not_an_error(demo: Demo, browser: Browser) -> None:
     with signed_in(browser, demo, "nemo") as page:
-        page.wait_for_load_state("networkidle")
+        settled(page, "body")
         text = page.locator("body").inner_text()
         assert not [dag_id for dag_id in DAGS.values() if dag_id in text]
         assert "Internal Server Error" not in text
@@ -123,7 +123,7 @@ def test_a_newcomer_is_told_whom_to_ask_on_every_page_and_nobody_else_is(demo: D
             _no_error_shown(page)
             picture(page, "newcomer")
         with signed_in(browser, demo, "ada") as page:
-            page.wait_for_load_state("networkidle")
+            settled(page)
             assert "in no team yet" not in page.locator("body").inner_text()
     finally:
         settings.write_bytes(before)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.acceptance.browsing import PATIENCE, browser, needs_browser, picture
+from tests.acceptance.browsing import browser, needs_browser, new_page, picture, settled
 from tests.acceptance.conftest import Demo
 from tests.acceptance.test_views import LOOKS, address, at, wrong_for_some
 
@@ -32,14 +32,12 @@ def opened(demo: Demo, browser: Browser, name: str, path: str, look: dict[str, A
     context = browser.new_context(**look)
     signed = demo.rest.send("POST", "/auth/token", json={"username": name, "password": demo.password(name)})
     context.add_cookies([{"name": "_token", "value": signed.body["access_token"], "url": demo.document["url"]}])
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
+    page = new_page(context)
     failures: list[str] = []
     page.on("pageerror", lambda error: failures.append(str(error)))
     try:
         page.goto(address(demo, path))
-        expect(page.locator(HOME)).to_be_visible(timeout=PATIENCE)
-        page.wait_for_load_state("networkidle")
+        settled(page, HOME)
         yield page
         assert failures == []
     finally:

@@ -10,6 +10,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Response
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from airspace.access.table import Kind
 from airspace.airflow.web.addresses import Named, named_in
-from tests.acceptance.browsing import PATIENCE, browser, needs_browser, picture, signed_in
+from tests.acceptance.browsing import PATIENCE, browser, needs_browser, picture, settled, signed_in
 from tests.acceptance.conftest import Demo
 
 __all__ = ["browser"]
@@ -119,11 +121,13 @@ class Watched:
 
     def open(self, address: str) -> str:
         """Open it and wait until it has all it asked for; the text it shows."""
+        self.page.goto("about:blank")  # what the page before asked for is not this one's
         self.refused.clear()
         self.shown.clear()
         self.page.goto(address)
-        self.page.wait_for_load_state("networkidle", timeout=PATIENCE)
-        self.page.wait_for_timeout(300)
+        with suppress(PlaywrightTimeout):  # a page that stays empty is told by its text
+            self.page.wait_for_function("document.body.innerText.length >= 50", timeout=PATIENCE)
+        settled(self.page, "body")
         return self.page.locator("body").inner_text()
 
     def _answered(self, response: Response) -> None:

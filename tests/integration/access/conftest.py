@@ -90,7 +90,7 @@ def as_user(server: Server) -> Iterator[Callable[[str], httpx.Client]]:
 
     def client(name: str) -> httpx.Client:
         if name not in clients:
-            answer = httpx.post(f"{server.url}/auth/token", json={"username": name, "password": PASSWORD})
+            answer = httpx.post(f"{server.url}/auth/token", json={"username": name, "password": PASSWORD}, timeout=60)
             assert answer.status_code == 201, answer.text
             bearer = {"authorization": f"Bearer {answer.json()['access_token']}"}
             clients[name] = httpx.Client(base_url=server.url, headers=bearer, timeout=30)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from sqlalchemy import event, insert, select
 from airspace.access.passwords import hash_password
 from airspace.access.rules import RULES, Rule
 from airspace.airflow.web.auth_manager import AirspaceAuthManager
+from airspace.airflow.web.sign_in import app as sign_in
 from airspace.backends.tables import UserStore, asset_grants, members
 from airspace.model.roles import PlatformRole, Role
 
@@ -182,10 +184,26 @@ class CountQueries:
         await self._app(scope, receive, counted)
 
 
+class Standing:
+    """The time of the sign-in's throttle: it stands still while the file is there."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._at: float | None = None
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        if not self._file.exists():
+            self._at = None
+        elif self._at is None:
+            self._at = time.monotonic()
+        return self._at or time.monotonic()
+
+
 if __name__ == "__main__":
     fill()
+    sign_in.time = Standing(Path(sys.argv[2]).with_name("still"))  # type: ignore[assignment]
     AirspaceAuthManager.rules = RulesButOne(Path(sys.argv[2]))  # type: ignore[assignment]
     application = create_app()
-    uvicorn.run(
-        CountQueries(application), host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False
-    )
+    how: dict[str, Any] = {"log_level": "warning", "access_log": False, "timeout_keep_alive": 600}
+    uvicorn.run(CountQueries(application), host="127.0.0.1", port=int(sys.argv[1]), **how)

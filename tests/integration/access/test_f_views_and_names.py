@@ -81,7 +81,7 @@ def test_a_view_changes_nothing_and_says_whose_it_is(as_user: Client, server: Se
 
 def test_a_cookie_session_stays_the_persons_own(server: Server, as_user: Client) -> None:
     token = as_user("admin").headers["authorization"].removeprefix("Bearer ")
-    with httpx.Client(base_url=server.url, cookies={"_token": token}) as browser:
+    with httpx.Client(base_url=server.url, cookies={"_token": token}, timeout=60) as browser:
         assert browser.get("/as/viewer/auth/whoami").json()["seen_by"] == "admin"
         assert "set-cookie" not in browser.get("/as/viewer/api/v2/dags").headers
         assert browser.get("/auth/whoami").json()["name"] == "admin"

@@ -22,7 +22,7 @@ ROUTES = [
 
 
 def test_the_document_knows_every_route(server: Server) -> None:
-    paths = httpx.get(f"{server.url}/auth/openapi.json").json()["paths"]
+    paths = httpx.get(f"{server.url}/auth/openapi.json", timeout=60).json()["paths"]
     assert {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods} == set(ROUTES)
 
 

@@ -26,7 +26,7 @@ PAGE = {"accept": "text/html,*/*;q=0.8", "sec-fetch-dest": "document"}
 def browsing(server: Server, as_user: Client, name: str, **cookies: str) -> Iterator[httpx.Client]:
     """A browser of somebody who is signed in: a cookie, and pages."""
     token = as_user(name).headers["authorization"].removeprefix("Bearer ")
-    with httpx.Client(base_url=server.url, cookies={"_token": token, **cookies}, headers=PAGE) as browser:
+    with httpx.Client(base_url=server.url, cookies={"_token": token, **cookies}, headers=PAGE, timeout=60) as browser:
         yield browser
 
 
@@ -267,8 +267,9 @@ def test_airflows_page_of_a_view(server: Server, as_user: Client) -> None:
 
 
 def test_who_signs_out_in_a_view_is_signed_out(server: Server, as_user: Client) -> None:
-    token = httpx.post(f"{server.url}/auth/token", json={"username": "both", "password": "a good password"}).json()
-    with httpx.Client(base_url=server.url, cookies={"_token": token["access_token"]}, headers=PAGE) as browser:
+    who = {"username": "both", "password": "a good password"}
+    token = httpx.post(f"{server.url}/auth/token", json=who, timeout=60).json()["access_token"]
+    with httpx.Client(base_url=server.url, cookies={"_token": token}, headers=PAGE, timeout=60) as browser:
         answer = browser.get(f"/t/{DS}/api/v2/auth/logout")
         assert answer.headers["location"] == "/auth/logout"
         assert browser.get(f"/t/{DS}/api/v2/dags").status_code == 401

@@ -215,7 +215,11 @@ def world(postgres: Cluster, migrated_template: str, tmp_path_factory: pytest.Te
         for team in loaded.teams
         for asset, consumers in team.desired.assets.items()
     }
-    with _spawner(layout, env), _server(env) as (process, port), Airflow(f"http://127.0.0.1:{port}") as airflow:
+    with (
+        _spawner(layout, env),
+        _server(env) as (process, listening, port),
+        Airflow(f"http://127.0.0.1:{port}") as airflow,
+    ):
         made = World(Context(airflow, people, layout.storage, FACTS, consents), engine, layout.storage, process)
         made.order(
             seed={
@@ -225,7 +229,7 @@ def world(postgres: Cluster, migrated_template: str, tmp_path_factory: pytest.Te
                 "events": _events(layout.storage),
             }
         )
-        made.order(serve=port)
+        made.order(serve=listening)
         yield made
     engine.dispose()
     shutil.rmtree(home, ignore_errors=True)
@@ -248,13 +252,12 @@ def _spawner(layout: HomeLayout, env: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _server(env: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+def _server(env: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], int, int]]:
+    """The process, the socket that it has and listens on, and its port, which nobody can take meanwhile."""
     root = Path(__file__).parents[3]
     log = Path(env["AIRFLOW_HOME"]) / "server.log"
-    with log.open("wb") as stream:
+    with socket.create_server(("127.0.0.1", 0)) as listening, log.open("wb") as stream:
+        number, port = listening.fileno(), int(listening.getsockname()[1])
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.integration.demo.world_server"],
             stdin=subprocess.PIPE,
@@ -263,9 +266,10 @@ def _server(env: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], int]]:
             text=True,
             cwd=root,
             env=env,
+            pass_fds=[number],
         )
     try:
-        yield process, port
+        yield process, number, port
     except BaseException:
         sys.stderr.write(log.read_text()[-4000:])
         raise

@@ -3,7 +3,7 @@
 Run as a process of its own (``python -m tests.integration.demo.world_server``), because Airflow is configured once a
 process. One JSON object a line comes on stdin, one goes to stdout for each:
 
-``{"seed": {...}}`` then ``{"serve": PORT}`` once, then any of ``{"rules": {"without": NAME}}``,
+``{"seed": {...}}`` then ``{"serve": DESCRIPTOR}`` once, then any of ``{"rules": {"without": NAME}}``,
 ``{"rules": {"and": NAME}}``, ``{"rules": {}}`` (as they are), ``{"everyone_is": NAME}``.
 """
 
@@ -17,6 +17,7 @@ if __name__ == "__main__":
     os.dup2(2, 1)
 
 import json
+import socket
 import sys
 import threading
 import time
@@ -191,12 +192,15 @@ def seed(content: dict[str, Any]) -> None:
 # -- the server
 
 
-def serve(port: int) -> Any:
-    """Start the API server; returns its app once it answers."""
+def serve(descriptor: int) -> Any:
+    """Start the API server on a socket that listens; returns its app once it answers."""
     app = create_app("core")
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
-    threading.Thread(target=server.run, daemon=True).start()
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    thread = threading.Thread(target=server.run, args=([socket.socket(fileno=descriptor)],), daemon=True)
+    thread.start()
     while not server.started:
+        if not thread.is_alive():
+            raise RuntimeError("the server did not start")
         time.sleep(0.05)
     return app
 

@@ -210,4 +210,6 @@ if __name__ == "__main__":
     middleware.DirectGuard = OuterMayBeOff  # type: ignore[misc]
     application = create_app()
     lab = Lab(application, Path(sys.argv[2]))
-    uvicorn.run(lab, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False)
+    uvicorn.run(
+        lab, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False, timeout_keep_alive=600
+    )

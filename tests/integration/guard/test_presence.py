@@ -26,7 +26,7 @@ except ImportError:
 def run(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """A process that must end by itself."""
     return subprocess.run(
-        [sys.executable, *arguments], env=env, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *arguments], env=env, capture_output=True, text=True, timeout=240, check=False
     )
 
 

@@ -68,8 +68,6 @@ class Database:
         if os.getuid() == 0:
             drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
             os.chown(self._data, 65534, 65534)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
         tools = postgres.binaries()
         made = [
             str(tools / "initdb"),
@@ -83,11 +81,13 @@ class Database:
             "--no-instructions",
         ]
         subprocess.run([*drop, *made], check=True, capture_output=True, cwd="/", env={"LC_ALL": "C"})
-        command = [str(tools / "postgres"), "-D", self.folder, "-p", str(self.port), "-h", "127.0.0.1"]
-        command += ["-k", self.folder]
         self._log = (self._data / "log").open("wb")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        command = [str(tools / "postgres"), "-D", self.folder, "-p", str(self.port), "-h", "127.0.0.1"]
+        command += ["-k", self.folder, "-c", "fsync=off"]
         self._server = subprocess.Popen([*drop, *command], stdout=self._log, stderr=self._log, cwd="/")
-        until(self._answers, 30)
+        until(self._answers, 60)
         return self
 
     @property
@@ -105,6 +105,7 @@ class Database:
             return list(cursor.fetchall()) if cursor.description else []
 
     def _answers(self) -> bool:
+        assert self._server.poll() is None, (self._data / "log").read_text()
         try:
             socket.create_connection(("127.0.0.1", self.port), 1).close()
         except OSError:

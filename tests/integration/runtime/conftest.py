@@ -14,14 +14,14 @@ import pytest
 from airspace.backends.postgres import Cluster
 from airspace.platform import bells
 from tests.conftest import PASSWORD
-from tests.integration.runtime.home import Home, home, wait_for
+from tests.integration.runtime.home import FILE_SECONDS, Home, home, wait_for
 from tests.integration.runtime.triggers import CALLED, OWN
 
-OVERRIDES = """
+OVERRIDES = f"""
 [core]
 dagbag_import_timeout = 0
 [dag_processor]
-dag_file_processor_timeout = 6
+dag_file_processor_timeout = {FILE_SECONDS}
 [scheduler]
 scheduler_heartbeat_sec = 1
 [workers]

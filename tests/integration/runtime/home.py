@@ -218,7 +218,15 @@ class Home:
         part.write_text(textwrap.dedent(source))
         part.rename(folder / name)
         if ring:
-            bells.ring(bells.DOORBELL, team, self.layout.run)
+            self.ring(team)
+
+    def ring(self, team: str) -> None:
+        """Tell the Dag processor of a change, as the fetcher does: until it was heard, where one runs that could."""
+        until = time.monotonic() + 10
+        while not bells.ring(bells.DOORBELL, team, self.layout.run) and time.monotonic() < until:
+            if (hears := self.processes.get("dag-processor")) is None or hears.poll() is not None:
+                return
+            time.sleep(0.05)
 
     # --- what became of it -------------------------------------------------------------------------------
 
@@ -302,6 +310,8 @@ class Home:
         return found
 
 
+FILE_SECONDS = 8
+"""How long a file may be read, or a callback run, in these homes."""
 PATIENCE = 45.0
 """Seconds: longer than a busy machine needs, shorter than what happens anyway: folders are looked at each minute."""
 _SLOWEST = 0.25

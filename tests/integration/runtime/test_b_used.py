@@ -41,6 +41,16 @@ DAG = """
                 raise ValueError
         @task
         def unseen():
+            def at_work(process):  # a task's, or one that has ended and was not told of yet
+                try:
+                    with open(f"/proc/{process}/cmdline") as file:
+                        title = file.read()
+                except OSError:
+                    return False
+                return not title or title.startswith("airspace task:")
+            others = lambda: [name for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()]
+            while any(at_work(process) for process in others()):
+                time.sleep(0.05)
             os.kill(os.getppid(), signal.SIGKILL)
             time.sleep(0.5)
         [small(), large(), burns(), within(), killed(), again()] >> unseen.override(trigger_rule="all_done")()
@@ -63,7 +73,7 @@ def test_what_each_try_used_is_known(running: Home) -> None:
     running.write_dag("weighed", "weighed.py", DAG)
     wait_for(lambda: running.states("weighed").get("unseen") in ("success", "failed"), 60)
     measured = {(name, 1) for name in ("small", "large", "burns", "within", "killed", "again")} | {("again", 2)}
-    wait_for(lambda: measured <= set(used(running)), 20)
+    wait_for(lambda: measured <= set(used(running)))
     found = used(running)
     small = found["small", 1].memory
     assert 20 * 1024 < small < 200 * 1024

@@ -32,8 +32,8 @@ def test_a_refusal_is_in_the_log_of_the_task_and_of_the_file(running: Home) -> N
     running.add_team("offline")
     running.write_dag("offline", "asks.py", ASKS)
     wait_for(lambda: running.states("offline_asks").get("asks") == "success")
-    log = running.task_log("offline_asks", "asks")
-    assert "it says Name or service not known" in log
-    assert LINE.format(host="in-a-task.example") in log.replace('\\"', '"')
+    running.await_log("offline_asks", "asks", "it says Name or service not known")
+    line = LINE.format(host="in-a-task.example")
+    wait_for(lambda: line in running.task_log("offline_asks", "asks").replace('\\"', '"'))
     files = [path.read_text() for path in running.layout.logs.rglob("*asks.py*.log")]
     assert any(LINE.format(host="while-parsing.example") in text.replace('\\"', '"') for text in files), files

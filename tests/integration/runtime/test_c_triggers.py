@@ -10,7 +10,6 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text
 
-from airspace.platform import bells
 from tests.integration.runtime.home import Home, wait_for
 from tests.integration.runtime.triggers import (
     CHILD,
@@ -56,7 +55,7 @@ def test_whatever_defers_resumes(teams: Home) -> None:
     start(teams, {"one_flag": defers("flag")})
     assert ended(teams, "one_hears") == {"hear": "success"}
     (teams.layout.bundles / "one" / "watches.py").unlink()
-    bells.ring(bells.DOORBELL, "one", teams.layout.run)
+    teams.ring("one")
 
 
 def test_a_missed_deadlines_callback_runs_in_its_dags_team(teams: Home) -> None:
@@ -114,8 +113,8 @@ def test_whatever_is_killed_every_deferred_task_ends_in_its_true_state(teams: Ho
     for dag_id in dags:
         states = ended(teams, dag_id, 240)
         assert states == {**{f"w{number}": "success" for number in range(4)}, "bad": "failed"}
+        for number in range(4):
+            teams.await_log(dag_id, f"w{number}", "resumed with")
         lines = [teams.task_log(dag_id, f"w{number}").count("resumed with") for number in range(4)]
         assert lines == [1] * 4
-    wait_for(
-        lambda: not teams.rows("SELECT id FROM trigger WHERE id NOT IN (SELECT trigger_id FROM asset_watcher)"), 20
-    )
+    wait_for(lambda: not teams.rows("SELECT id FROM trigger WHERE id NOT IN (SELECT trigger_id FROM asset_watcher)"))

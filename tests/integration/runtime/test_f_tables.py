@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from airspace.model.warehouse import KEY, Offer, password
 from tests.integration.conftest import run_admin
-from tests.integration.runtime.home import Home
+from tests.integration.runtime.home import Home, wait_for
 from tests.integration.runtime.test_f_viewings import Member, member
 
 pytestmark = pytest.mark.integration
@@ -123,4 +123,4 @@ def test_what_takes_for_ever_is_told_and_leaves_nobody_behind(scene: Scene) -> N
     found = scene.owner.ask("table", f"tables/{OWNER}/sleeps").json()
     assert ([column["name"] for column in found["columns"]], found["rows"]) == (["a", "b"], [])
     assert "too long" in found["note"]
-    assert not [title for title in scene.home.titles() if title.startswith("airspace viewing")]
+    wait_for(lambda: not [title for title in scene.home.titles() if title.startswith("airspace viewing")])

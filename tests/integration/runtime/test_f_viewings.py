@@ -23,7 +23,7 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from tests.integration.runtime.home import Home
+from tests.integration.runtime.home import Home, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -255,7 +255,7 @@ def test_one_that_hangs_is_ended_and_holds_up_nobody_else(scene: Scene) -> None:
         assert "longer than 5 seconds" in answers[-1].text
         assert took < 12
     assert scene.owner.ask("preview", at).status_code == 200
-    assert not [title for title in scene.home.titles() if title.startswith("airspace viewing")]
+    wait_for(lambda: not [title for title in scene.home.titles() if title.startswith("airspace viewing")])
 
 
 def test_a_page_of_a_teams_is_given_out_so_that_it_can_do_nothing(scene: Scene) -> None:

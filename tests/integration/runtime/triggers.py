@@ -296,6 +296,7 @@ def process(title: str) -> psutil.Process:
 
 def waited_for(home: Home, dag_id: str, task_id: str) -> float:
     """From its deferral to its going on, as its log says."""
+    home.await_log(dag_id, task_id, "Pausing task as DEFERRED", "resumed with")
     lines = [json.loads(line) for line in home.task_log(dag_id, task_id).splitlines()]
     at = {line["event"]: datetime.fromisoformat(line["timestamp"].replace("Z", "+00:00")) for line in lines}
     begun = next(time for event, time in at.items() if event.startswith("Pausing task as DEFERRED"))

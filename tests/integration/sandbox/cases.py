@@ -11,7 +11,7 @@ from pathlib import Path
 
 from airspace.sandbox import cgroups
 from airspace.sandbox.errors import SandboxError
-from tests.integration.sandbox.house import NAME, House, first_process, forget, is_gone, parent, until
+from tests.integration.sandbox.house import NAME, House, alone, first_process, forget, is_gone, parent, until
 
 
 def exit_codes_are_mirrored(house: House) -> None:
@@ -84,13 +84,17 @@ def an_idle_sandbox_is_gone(house: House) -> None:
 
 
 def stopping_ends_everything_of_the_team(house: House) -> None:
-    begun, other = house.begin("reds", "echo ready; sleep 60"), house.begin("blues", "sleep 1; echo fine")
+    go = house.layout.storage / "blues" / "go"
+    begun = house.begin("reds", "echo ready; sleep 60")
+    other = house.begin("blues", f"until [ -e {go} ]; do sleep 0.05; done; echo fine")
     begun.read(b"ready")
     assert house.client.state() == {"blues": 1, "reds": 1}
     house.client.stop("reds")
     house.client.stop("reds")
     assert begun.end()[0] == -signal.SIGKILL
+    go.touch()
     assert other.end() == (0, "fine")
+    go.unlink()
 
 
 def a_killed_template_comes_back(house: House) -> None:
@@ -184,12 +188,15 @@ def a_link_in_place_of_a_published_folder_shows_nothing(house: House) -> None:
 
 
 def a_dead_zygote_loses_no_work(house: House) -> None:
-    begun = house.begin("reds", "echo ready; sleep 1; echo done; exit 5")
+    go = house.layout.storage / "reds" / "go"
+    begun = house.begin("reds", f"echo ready; until [ -e {go} ]; do sleep 0.05; done; echo done; exit 5")
     begun.read(b"ready")
     os.kill(parent(begun.child.pid), signal.SIGKILL)
     time.sleep(0.1)
     assert house.sh("reds", "echo another")[1] == "another"
+    go.touch()
     code, said = begun.end()
+    go.unlink()
     assert said == "done"
     assert begun.child.lost
     assert code == -signal.SIGKILL, "nobody saw how it ended: not for well"
@@ -211,6 +218,11 @@ def nothing_outlives_its_task(house: House) -> None:
 
 def a_team_cannot_hold_up_the_others(house: House) -> None:
     """Its zygote is killed and every newcomer stopped, by a process that the team left running."""
+    with alone("slowest"):
+        _hold_up_others(house)
+
+
+def _hold_up_others(house: House) -> None:
     house.client.stop("reds")
     stops = "for p in /proc/[0-9]*; do p=${p#/proc/}; [ $p -gt 3 ] && [ $p != $$ ] && kill -STOP $p; done"
     bad = house.begin("reds", f"echo ready; kill -9 2; while :; do {stops}; done 2>/dev/null")
@@ -243,11 +255,14 @@ def a_file_is_read_once_for_many_tasks(house: House) -> None:
     assert token() == "none"
     until(lambda: token() not in ("none", first))
     # What is running goes on when its nest is killed, and the next task has none.
-    begun = house.begin("reds", "echo ready; sleep 0.5; echo done", nest=nest)
+    go = house.layout.storage / "reds" / "go"
+    begun = house.begin("reds", f"echo ready; until [ -e {go} ]; do sleep 0.05; done; echo done", nest=nest)
     begun.read(b"ready")
     os.kill(parent(begun.child.pid), signal.SIGKILL)
     assert house.sh("reds", "echo on", nest=nest)[1] == "on"
+    go.touch()
     assert begun.end()[1] == "done"
+    go.unlink()
     file.write_text("unfit")
     assert {token() for _ in range(12)} == {"none"}
     file.write_text("pass")

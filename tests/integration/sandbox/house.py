@@ -6,6 +6,7 @@ user, or without walls.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -212,9 +213,33 @@ def parent(pid: int) -> int:
 
 def first_process(house: House) -> int:
     """The one that the only sandbox of this house was built around."""
-    children = psutil.Process(house.spawner.pid).children(recursive=True)
-    (found,) = [process.pid for process in children if process.cmdline()[:2] == ["sleep", "infinity"]]
-    return found
+    found: list[int] = []
+
+    def only() -> bool:  # one that was stopped a moment ago may still be there
+        found.clear()
+        for process in psutil.Process(house.spawner.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if process.cmdline()[:2] == ["sleep", "infinity"]:
+                    found.append(process.pid)
+        return len(found) == 1
+
+    until(only)
+    return found[0]
+
+
+@contextlib.contextmanager
+def alone(what: str) -> Iterator[None]:
+    """What measures, one at a time: runs of other kinds are under way beside this one."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as mine:
+
+        def taken() -> bool:
+            with contextlib.suppress(OSError):
+                mine.bind(f"\0airspace-test-{what}")
+                return True
+            return False
+
+        until(taken, 120)
+        yield
 
 
 def forget(house: House) -> None:

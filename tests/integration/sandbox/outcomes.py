@@ -20,7 +20,7 @@ import pytest
 from airspace.backends import accounts
 from tests.integration.sandbox.house import repository
 
-MOST_SECONDS = 280.0
+MOST_SECONDS = 560.0
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ def of_all_that_is_idle_the_longest_idle_goes_first(house: House) -> None:
             _nest(own, team, SMALL)
         time.sleep(1.5)
         assert set(own.client.state()) == {"blues", "reds"}, "together they are within it"
+        for team in ("blues", "reds"):  # so that what they hold is not given up for its idleness first
+            own.sh(team, "true", nest={"file": str(own.layout.bundles / team / "dag.py")})
         _nest(own, "greens", SMALL)
         until(lambda: set(own.client.state()) == {"reds", "greens"})
         time.sleep(1.5)

@@ -244,11 +244,11 @@ def test_asking_whether_it_can_be_reached_never_takes_long(
     server: GitServer, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Repository.make(server.root, "there", {"dag.py": "x"})
-    monkeypatch.setattr("airspace.backends.remotes.__main__.REACH_SECONDS", 1.5)
+    monkeypatch.setattr("airspace.backends.remotes.__main__.REACH_SECONDS", 8.0)
     with silent_server() as port:
         jobs = [job(f"http://127.0.0.1:{port}/x.git", home), job(f"{server.url}/there.git", home)]
         started = time.monotonic()
         silent, there = reach_all([each.dump() for each in jobs])
-        assert time.monotonic() - started < 15
+        assert time.monotonic() - started < 25, "git alone would wait half a minute"
     assert "does not answer" in silent["error"][0]
     assert there["version"]

@@ -146,7 +146,7 @@ def test_silent_sources_hold_up_nobody(server: GitServer, layout: HomeLayout) ->
             started = time.monotonic()
             source_status.fetch_now(layout, layout.run, "quick", 60)
             wait_for(lambda: text(layout, "quick/dag.py") == "two")
-            assert time.monotonic() - started < 15  # one that says nothing is given up after half a minute
+            assert time.monotonic() - started < 25  # one that says nothing is given up after half a minute
 
 
 def test_what_cannot_be_fetched_keeps_its_last_copy_and_says_why(server: GitServer, layout: HomeLayout) -> None:
@@ -154,7 +154,7 @@ def test_what_cannot_be_fetched_keeps_its_last_copy_and_says_why(server: GitServ
     server.logins["ours"] = "git:token"
     url = f"{server.url}/ours.git"
     # The other team names the first one's repository, without its credential: that is another remote.
-    wanted = {"ours": source(url, password="token", every=5), "thief": source(url, every=5)}
+    wanted = {"ours": source(url, password="token"), "thief": source(url)}
     assert wanted["ours"][0].id != wanted["thief"][0].id
     applied(layout, wanted)
     with running(layout):

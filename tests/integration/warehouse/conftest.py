@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,14 @@ from airspace.teams.warehouse import TeamWarehouse
 from tests.conftest import PASSWORD
 
 KEY = "a-key-of-these-tests"
+
+
+def until(what: Callable[[], object], seconds: float = 60) -> None:
+    """Wait until it is so."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 @dataclass

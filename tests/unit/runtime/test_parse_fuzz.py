@@ -270,7 +270,7 @@ def test_nobody_waits_for_one_that_does_not_read() -> None:
         assert box.send(b"y" * 300_000)
         with pytest.raises(SpoiledError, match="does not read"):
             box.send(b"y" * 800_000)
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 20, "one that waited would wait for ever"
 
 
 def test_what_was_kept_is_sent_on() -> None:

@@ -74,7 +74,6 @@ def test_a_folder_of_the_same_name_is_not_the_real_one(tmp_path: Path) -> None:
 @pytest.fixture
 def act(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Register functions for one test."""
-    monkeypatch.setattr(runner, "SECONDS", 0.3)
     return monkeypatch
 
 
@@ -101,9 +100,11 @@ def _raise(error: BaseException) -> acts.Act:
 )
 def test_an_act_cannot_spoil_the_others(act: pytest.MonkeyPatch, function: acts.Act, outcome: str, said: str) -> None:
     act.setitem(ACTS, "test.act", function)
+    if said == "no answer within its time":
+        act.setattr(runner, "SECONDS", 0.3)
     result = runner.attempt("test.act", FACTS)
     assert (result.outcome, result.said) == (outcome, said)
-    assert result.seconds < 5
+    assert result.seconds < 20
 
 
 def test_the_words_of_an_answer_are_unwrapped() -> None:

@@ -40,6 +40,11 @@ def reap(pid: int) -> int | None:
     return None
 
 
+def was_killed(code: int | None) -> bool:
+    """Whether nobody knows how it ended, or a signal ended it that anybody may have sent."""
+    return code is None or code in (-signal.SIGKILL, -signal.SIGTERM)
+
+
 def ending(code: int | None) -> str:
     """How a process ended, in words."""
     if code is None:

@@ -221,6 +221,28 @@ def test_a_file_that_takes_for_ever_is_its_teams_error_alone(running: Home, reco
     wait_for(lambda: not running.import_errors("endless"))
 
 
+def test_a_file_whose_reading_was_killed_is_read_again_and_its_dag_stays(running: Home) -> None:
+    running.add_team("struck")
+    dag = "from airflow.sdk import DAG\ndag = DAG('struck_dag', schedule=None, tags=['{}'])\n"
+    running.write_dag("struck", "dag.py", dag.format("one"))
+    tagged = "SELECT 1 FROM dag_tag t JOIN dag d USING (dag_id) WHERE dag_id='struck_dag' AND name=:n AND NOT is_stale"
+    wait_for(lambda: running.rows(tagged, n="one"))
+    waits = (
+        "import os, time\nwhile not os.path.exists(os.environ['AIRSPACE_STORAGE'] + '/struck/go'): time.sleep(0.05)\n"
+    )
+    running.write_dag("struck", "dag.py", waits + dag.format("two"))
+    task_process("airspace parse: struck dag.py").kill()
+    task_process("airspace parse: struck dag.py")  # it is read again
+    assert running.rows(tagged, n="one"), "it is still in service"
+    assert not running.import_errors("struck")
+    (running.layout.storage / "struck" / "go").touch()
+    wait_for(lambda: running.rows(tagged, n="two"))
+    assert not running.import_errors("struck")
+    # One that is killed each time is told.
+    running.write_dag("struck", "own.py", "import os, signal  # airflow dag\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    assert "SIGKILL" in wait_for(lambda: running.import_errors("struck").get("own.py"))
+
+
 def test_a_broken_registry_entry_stops_nobody_else(running: Home) -> None:
     running.add_team("broken", native=False)  # Airflow knows no such team
     running.add_team("unbroken", variables={"threshold": "1"})

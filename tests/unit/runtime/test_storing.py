@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from airspace.airflow.child_process import was_killed
 from airspace.airflow.parsing.results import Vetted
 from airspace.airflow.parsing.retries import FIRST_PAUSE, LONGEST_PAUSE, Retries
 from airspace.airflow.parsing.storing import ResultStore, store_vetted
@@ -91,6 +92,15 @@ def test_a_file_whose_result_the_database_did_not_take_is_read_again_soon_and_th
     retries.failed(file)
     now[0] += FIRST_PAUSE
     assert retries.due() == [file]
+
+
+def test_a_file_whose_process_was_killed_is_forgiven_once() -> None:
+    retries, file = Retries(lambda: 0.0), ("finance", "x.py")
+    assert retries.forgives(file)
+    assert not retries.forgives(file)
+    retries.stored(file)
+    assert retries.forgives(file)
+    assert [was_killed(code) for code in (None, -9, -15, -11, 0, 3)] == [True, True, True, False, False, False]
 
 
 def test_the_store_tells_what_the_database_did_not_take(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from uuid6 import uuid7
 
 from airspace.airflow.callbacks import CallbackLog
-from airspace.airflow.child_process import ending
 from airspace.airflow.live_teams import Grants, LiveTeams
 from airspace.airflow.parsing import bundles, process
 from airspace.airflow.parsing.callback_rows import Asked
@@ -317,13 +316,12 @@ class TeamDagProcessor(PacedDagProcessor):
     # --- results -----------------------------------------------------------------------------------------------------
 
     def handle_parsing_result(self, file: DagFileInfo, proc: TeamParseProcess, **keywords: Any) -> None:
-        """Store a result; a process that ended without one is its file's import error."""
+        """Store a result; a process that ended without one is its file's import error, unless it was killed once."""
         super().handle_parsing_result(file, proc, **keywords)
         if proc.parsing_result is None and not proc.had_callbacks:
-            reason = f"{ending(proc.ending)} before it had read its Dags"
-            if proc.spoiled is not None:
-                reason = f"was ended: {proc.spoiled}"
-            self._report(file, f"The process that read this file {reason}.")
+            if proc.was_killed and self._results.retries.forgives((file.bundle_name, str(file.rel_path))):
+                return
+            self._report(file, f"The process that read this file {proc.how_it_ended}.")
 
     def persist_parsing_result(
         self,

@@ -38,6 +38,8 @@ from airflow.sdk.execution_time.comms import (
 )
 
 from airspace.airflow import sandbox_child
+from airspace.airflow.child_process import ending as in_words
+from airspace.airflow.child_process import was_killed
 from airspace.airflow.stream import Frames, Meter, SpoiledError
 from airspace.airflow.team_api import NotTheTeamsError
 from airspace.model.limits import CodeLimits
@@ -117,6 +119,18 @@ class TeamParseProcess(DagFileProcessorProcess):
     def ending(self) -> int | None:
         """The exit code, once it is known."""
         return self._exit_code
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether it ended by a signal that anybody may have sent, and not by what it said."""
+        return self.spoiled is None and was_killed(self._exit_code)
+
+    @property
+    def how_it_ended(self) -> str:
+        """In words, where it told nothing."""
+        if self.spoiled is not None:
+            return f"was ended: {self.spoiled}"
+        return f"{in_words(self._exit_code)} before it had read its Dags"
 
     # --- what it says ------------------------------------------------------------------------------------------------
 

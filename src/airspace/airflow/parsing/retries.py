@@ -1,4 +1,6 @@
-"""Files to read again because what they said could not be stored: Airflow comes to them when it reads all again."""
+"""Files to read again soon, where Airflow would wait until it reads all again: what they said could not be stored, or
+the process that read them was killed.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +25,13 @@ class Retries:
         """The database was away, or another transaction was in the way."""
         pause = self._pauses[file] = min(2 * self._pauses.get(file, FIRST_PAUSE / 2), LONGEST_PAUSE)
         self._due[file] = self._clock() + pause
+
+    def forgives(self, file: File) -> bool:
+        """Whether its process was killed for the first time: by whoever, so it is read again. Twice is its doing."""
+        if file in self._pauses:
+            return False
+        self.failed(file)
+        return True
 
     def stored(self, file: File) -> None:
         """Nothing to make up for."""

@@ -1,7 +1,8 @@
 """``neighbour``: what a team notices of another one that runs wild in its sandbox, and what becomes of that.
 
-A quiet team runs a chain of three tasks again and again, first alone, then while its neighbour forks without end, asks
-for ten gigabytes, fills its scratch space, prints one line of a gigabyte, or has a Dag file that never ends.
+A quiet team runs a chain of three tasks again and again: alone, beside a neighbour whose tasks do nothing, and while
+that one's tasks, one after the other, fork without end, ask for ten gigabytes, fill their scratch space or print one
+line of a gigabyte, or one of its Dag files never ends. What it does goes on until the last look is over.
 """
 
 from __future__ import annotations
@@ -39,13 +40,18 @@ from airflow.sdk import DAG, task
 
 with DAG("{dag_id}", schedule=None, is_paused_upon_creation=False):
 
-    @task
-    def run_wild():
+    @task(max_active_tis_per_dagrun=1)
+    def run_wild(number):
 {body}
 
-    run_wild()
+    run_wild.expand(number=list(range({tries})))
 '''
+_TRIES = 400  # more than there is time for: the harness ends them
+_ORDINARY = "tasks that do nothing"
 _WILD = {
+    _ORDINARY: """
+        return None
+""",
     "fork bomb": """
         import os, time
         until = time.monotonic() + 20
@@ -92,7 +98,9 @@ class TwoTeams(Airspace):
         if team == wild:
             for number, body in enumerate(_WILD.values()):
                 name = f"{WILD}_{number}"
-                (self.folder(team) / f"{name}.py").write_text(_TASK.format(dag_id=name, body=body.strip("\n")))
+                (self.folder(team) / f"{name}.py").write_text(
+                    _TASK.format(dag_id=name, body=body.strip("\n"), tries=_TRIES)
+                )
 
 
 def run(options: Options) -> dict[str, Any]:
@@ -125,7 +133,7 @@ def run(options: Options) -> dict[str, Any]:
 def _beside(session: Session, what: str, alone: list[float], begin: Callable[[], Callable[[], str]]) -> dict[str, Any]:
     """Probe while the neighbour runs wild, and then see what became of it."""
     end = begin()
-    time.sleep(1.5)  # until it is under way
+    time.sleep(1.0)  # until it is under way
     beside = _probes(session, len(alone))
     return _row(what, beside, alone, end())
 
@@ -137,21 +145,37 @@ def _probes(session: Session, count: int) -> list[float]:
 def _task(session: Session, dag_id: str) -> Callable[[], str]:
     drive.await_dag(session, dag_id)
     run_id = session.trigger(dag_id).run_id
+    base = f"/dags/{dag_id}/dagRuns/{run_id}"
+
+    def tries() -> dict[int, str]:
+        """Those that ended or are at it: number → state."""
+        found = session.call("GET", f"{base}/taskInstances", limit=_TRIES)["task_instances"]
+        begun = {"running", "success", "failed"}
+        return {one["map_index"]: one["state"] for one in found if one["map_index"] >= 0 and one["state"] in begun}
+
+    deadline = time.monotonic() + 60
+    while not tries():
+        if time.monotonic() > deadline:
+            raise PeerError(f"the neighbour's {dag_id} does not begin")
+        time.sleep(0.2)
 
     def end() -> str:
-        deadline = time.monotonic() + 120
-        while not (found := session.run(dag_id, run_id)).finished:
-            if time.monotonic() > deadline:
-                raise PeerError(f"the neighbour's {dag_id} goes on and on")
-            time.sleep(0.5)
-        return f"{found.state}: {_reason(session, dag_id, run_id)}"
+        if session.run(dag_id, run_id).finished:
+            raise PeerError(f"the neighbour's {dag_id} was over before the last look")
+        states = list(tries().values())
+        session.call("PATCH", base, {"state": "failed"})
+        if "failed" not in states:
+            return f"{states.count('success')} succeeded"
+        first = min(number for number, state in tries().items() if state == "failed")
+        return f"{states.count('failed')} failed, the first: {_reason(session, base, first)}"
 
     return end
 
 
-def _reason(session: Session, dag_id: str, run_id: str) -> str:
+def _reason(session: Session, base: str, number: int) -> str:
     """The first error in the task's log, shortened."""
-    log = session.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/run_wild/logs/1", full_content="true")
+    where = f"{base}/taskInstances/run_wild/logs/1"
+    log = session.call("GET", where, full_content="true", map_index=number)
     for line in log["content"]:
         if isinstance(line, dict) and line.get("level") in ("error", "critical"):
             detail = (line.get("error_detail") or [{}])[0]

@@ -174,6 +174,11 @@ def _summary(samples: dict[str, list[float]], waits: dict[str, list[float]]) -> 
         "airspace_s": middle.get("airspace"),
         "ratio": summary.ratio(middle.get("airspace"), middle.get("plain")),
         "samples": samples,
+        "end_to_end": {
+            name: {"median_s": summary.middle(values), "p95_s": summary.p95(values)}
+            for name, values in samples.items()
+            if values
+        },
         "queued_to_started": {
             name: {"median_s": summary.middle(values), "p95_s": summary.p95(values)}
             for name, values in waits.items()

@@ -13,6 +13,7 @@ from typing import Any
 import matplotlib
 from matplotlib import pyplot
 
+from benchmarks import summary
 from benchmarks.options import RESULTS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
@@ -92,13 +93,22 @@ def _used(rows: Document) -> str:
 
 def _wall(document: Document) -> str:
     lines = _header(
-        ["seconds", "plain", "airspace", "airspace / plain", "queued → started, median (p95): plain", "airspace"]
+        [
+            "seconds, median (p95)",
+            "plain",
+            "airspace",
+            "airspace / plain",
+            "queued → started, median (p95): plain",
+            "airspace",
+        ]
     )
     for key in sorted(key for key, value in document.items() if isinstance(value, dict) and "plain_s" in value):
         row = document[key]
         waits = [_wait(row.get("queued_to_started", {}).get(side)) for side in ("plain", "airspace")]
-        numbers = [_number(row["plain_s"]), _number(row["airspace_s"]), _number(row["ratio"], "×")]
-        lines.append(_row([key, *numbers, *waits]))
+        sides = [
+            f"{row[f'{side}_s']:,.1f} ({summary.p95(row['samples'][side]):,.1f})" for side in ("plain", "airspace")
+        ]
+        lines.append(_row([key, *sides, _number(row["ratio"], "×"), *waits]))
     if found := document.get("sandboxes"):
         memory = found["pss_mb_by_warm_teams"]
         cold, warm = (sorted(found[f"{which}_task_queued_to_started_s"]) for which in ("first", "second"))
@@ -153,10 +163,13 @@ def _parse(document: Document) -> str:
 
 
 def _neighbour(document: Document) -> str:
-    lines = _header(["beside", "a chain of three, median, s", "worst, s", "median / alone", "what became of it"])
+    lines = _header(
+        ["beside", "a chain of three, median, s", "worst, s", "median / alone", "worst / alone", "what became of it"]
+    )
     for row in document["rows"]:
-        cells = [_number(row["median_s"], " ").strip(), _number(row["worst_s"], " ").strip()]
-        lines.append(_row([row["neighbour"], *cells, _number(row["ratio"], "×"), row["became"].replace("|", "\\|")]))
+        seconds = [_number(row[key], " ").strip() for key in ("median_s", "worst_s")]
+        ratios = [_number(row[key], "×") for key in ("ratio", "worst_ratio")]
+        lines.append(_row([row["neighbour"], *seconds, *ratios, row["became"].replace("|", "\\|")]))
     return "\n".join(lines)
 
 

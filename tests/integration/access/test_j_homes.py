@@ -180,6 +180,23 @@ def test_the_platforms_home_is_for_those_who_watch_over_it(world: Server, as_use
     assert {cost["team"] for cost in found["slowest"]} == {DS}
 
 
+def test_the_newest_runs_are_told_and_only_the_teams_own(world: Server, as_user: Client) -> None:
+    with database(world) as connection:
+        for number, dag in ((900, "de_etl"), (901, "orphan")):
+            add_run(connection, number, dag, "success", start_date=ago(minutes=5), end_date=ago(minutes=4))
+    ran = home(as_user("viewer"))["ran"]
+    assert [run["run_id"] for run in ran][:9] == [f"run{number}" for number in (13, 12, 11, 10, 4, 3, 2, 1, 0)]
+    assert {run["dag_id"] for run in ran} == {"ds_train"}
+    told = {run["run_id"]: (run["state"], run["ended"] is None, run["task_id"]) for run in ran}
+    assert (told["run10"], told["run11"]) == (("running", True, None), ("failed", False, None))
+    began = datetime.fromisoformat(ran[2]["began"])
+    assert NOW - began == timedelta(minutes=9)
+    theirs = home(as_user("emil"), DE)["ran"]
+    assert {run["dag_id"] for run in theirs} == {"de_etl"}
+    assert theirs[0]["run_id"] == "run900", "it is there to be seen"
+    assert [run["run_id"] for run in home(as_user("admin"), view=f"/t/{DS}")["ran"]] == [run["run_id"] for run in ran]
+
+
 def test_what_failed_and_why(world: Server, as_user: Client) -> None:
     failures = home(as_user("viewer"))["failures"]
     assert failures["total"] == 2
@@ -276,6 +293,7 @@ def test_the_number_of_queries_does_not_grow(world: Server, as_user: Client) -> 
     assert queries() == before
     found = home(admin)
     assert found["failures"]["more"] is True
+    assert [run["run_id"] for run in found["ran"]] == ["run11"] * 10, "however many there are, the ten newest"
     assert len(found["failures"]["tasks"]) == 10
     assert len(json.dumps(found)) < 100_000
 

@@ -8,7 +8,7 @@ import { Empty, Failed, Loading } from "../shared/states";
 import { useAsk } from "../shared/useAsk";
 import { Costs } from "./costs";
 import type { TeamHealths, TeamHome as Home } from "./model";
-import { Assets, Failures, Files, LateOnes, Ties, Waits } from "./panels";
+import { Assets, Failures, Files, LateOnes, Runs, Ties, Waits } from "./panels";
 import { Figure, Meter, moodWord, Sign, Sparkline } from "./parts";
 import { homeOf, runCounts } from "./telling";
 
@@ -41,6 +41,7 @@ function OneTeam({ team }: { team: string }): ReactElement {
       <Figures home={data} />
       <Columns>
         <Failures failures={data.failures} />
+        <Runs now={data.now} ran={data.ran} />
         <Waits now={data.now} total={data.waits.total} waits={data.waits.longest} />
         <LateOnes assets={data.assets} late={data.late} now={data.now} />
         <Costs memory={data.memory} slowest={data.slowest} wasteful={data.wasteful} />

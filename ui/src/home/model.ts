@@ -14,6 +14,8 @@ export type Where = {
 
 export type HourOfRuns = { readonly hour: string; readonly state: string; readonly count: number };
 
+export type Ran = Where & { readonly state: string; readonly began: string | null; readonly ended: string | null };
+
 export type Failure = Where & {
   readonly try_number: number;
   readonly ended: string | null;
@@ -108,6 +110,7 @@ export type TeamHome = {
   readonly pools: readonly Place[];
   readonly dags: { readonly total: number; readonly paused: number };
   readonly hours: readonly HourOfRuns[];
+  readonly ran: readonly Ran[];
   readonly failures: { readonly total: number; readonly more: boolean; readonly tasks: readonly Failure[] };
   readonly late: readonly Late[];
   readonly waits: { readonly total: number; readonly longest: readonly Wait[] };

@@ -7,7 +7,7 @@ import { tied } from "../lineage/graph";
 import { count, duration } from "../shared/format";
 import type { Asset, Failure, Late, TeamHome, Wait } from "./model";
 import { About, lasting, Nothing, Panel, Row, Rows, To, When } from "./parts";
-import { LATE, nameOf, placeToAct } from "./telling";
+import { LATE, nameOf, pageOf, placeToAct, took } from "./telling";
 
 /** A table's first and last columns stand where the panel's heading does. */
 export const EDGES = {
@@ -17,6 +17,28 @@ export const EDGES = {
   "& tr": { background: "transparent" },
   "& tbody tr:last-of-type td": { borderBottomWidth: 0 },
 };
+
+/** The newest runs. */
+export function Runs({ ran, now }: Pick<TeamHome, "now" | "ran">): ReactElement {
+  return (
+    <Panel note={<To path="/dag_runs">all runs</To>} title="What ran">
+      {ran.length === 0 ? <Nothing>Nothing ran in the last day.</Nothing> : null}
+      <Rows>
+        {ran.map((run) => (
+          <Row key={pageOf(run)}>
+            <HStack flexWrap="wrap" gap={2} rowGap={0}>
+              <About where={run} />
+              <Badge colorPalette={run.state}>{run.state}</Badge>
+              <Text color="fg.muted" fontSize="xs" ml="auto">
+                {run.began === null ? "not begun" : <>{duration(took(run, now))}, began <When at={run.began} /></>}
+              </Text>
+            </HStack>
+          </Row>
+        ))}
+      </Rows>
+    </Panel>
+  );
+}
 
 /** What failed and why. */
 export function Failures({ failures }: Pick<TeamHome, "failures">): ReactElement {

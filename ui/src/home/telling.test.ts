@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import type { Mood, TeamHealth } from "./model";
-import { busyWords, chosen, figures, homeOf, lastHours, nameOf, pageOf, placeToAct, runCounts, tally } from "./telling";
+import { busyWords, chosen, figures, homeOf, lastHours, nameOf, pageOf, placeToAct, runCounts, tally, took } from "./telling";
 
 const NOTHING = { slots: 16, runs: 0, failed_runs: 0, failing: 0, running: 0, waiting: 0, late: 0, import_errors: 0 };
 const team = (name: string, moods: Mood[], more: Partial<TeamHealth> = {}): TeamHealth => ({
@@ -23,6 +23,15 @@ test("every one of the last 24 hours is there, and what is older counts to the f
   expect(found[0]?.success).toBe(3);
   expect(runCounts(hours)).toEqual({ success: 3, failed: 2, running: 0, queued: 0 });
 });
+
+test.each([
+  ["2026-03-01T12:00:00Z", "2026-03-01T12:01:30Z", 90],
+  ["2026-03-01T12:00:00Z", null, 2040],
+  ["2026-03-01T12:34:05Z", null, 0], // by another clock
+  [null, null, 0],
+])("a run that began at %s and ended at %s took %d s", (began, ended, seconds) =>
+  expect(took({ began, ended }, "2026-03-01T12:34:00Z")).toBe(seconds),
+);
 
 test.each([
   [place, "/dags/etl", "etl"],

@@ -1,6 +1,6 @@
 /** What the pages say and where they lead: pure. */
 import { below } from "../switcher/teams";
-import type { Late, Mood, TeamHealth, TeamHome, Where } from "./model";
+import type { Late, Mood, Ran, TeamHealth, TeamHome, Where } from "./model";
 
 export const RUN_STATES = ["success", "failed", "running", "queued"] as const;
 
@@ -38,6 +38,10 @@ export function runCounts(hours: TeamHome["hours"]): Record<RunState, number> {
   for (const { state, count } of hours) if (isRunState(state)) found[state] += count;
   return found;
 }
+
+/** Seconds that a run took, or has taken until now. */
+export const took = ({ began, ended }: Pick<Ran, "began" | "ended">, now: string): number =>
+  began === null ? 0 : Math.max(0, (Date.parse(ended ?? now) - Date.parse(began)) / 1000);
 
 /** Airflow's own page of a Dag, a run, a task or a task instance. */
 export function pageOf({ dag_id: dag, run_id: run, task_id: task, map_index: index }: Where): string {

@@ -15,7 +15,7 @@ from airspace.airflow.web.homes.teams import dag, dag_table
 from airspace.insight.late import GRACE, Usual, overruns
 from airspace.insight.waiting import Slots, WaitingRun
 
-_MOST_RUNS, _MOST_RUNNING, _MOST_LATE, _EARLIER = 20_000, 2_000, 20, 20
+_MOST_RUNS, _MOST_RUNNING, _MOST_LATE, _EARLIER, _MOST_TOLD = 20_000, 2_000, 20, 20, 10
 run = run_table.c
 _deadline, _alert = Deadline.__table__, DeadlineAlert.__table__
 
@@ -27,6 +27,17 @@ class HourOfRuns:
     hour: datetime
     state: str
     count: int
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A run, and when it began and ended, if it did."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    began: datetime | None
+    ended: datetime | None
 
 
 @dataclass(frozen=True)
@@ -70,6 +81,13 @@ def by_hour(dags: Any, session: Any, window: Window) -> list[HourOfRuns]:
     hour = func.date_trunc("hour", newest.c.made).label("hour")
     ask = select(hour, newest.c.state, func.count()).group_by(hour, newest.c.state).order_by(hour, newest.c.state)
     return [HourOfRuns(*row) for row in session.execute(ask)]
+
+
+def newest(dags: Any, session: Any, window: Window) -> list[Ran]:
+    """The runs made last; of no more than the last day's, which their keys bound."""
+    ask = select(run.dag_id, run.run_id, run.state, run.start_date, run.end_date)
+    ask = ask.where(run.dag_id.in_(dags), run.id > window.first_run).order_by(run.id.desc()).limit(_MOST_TOLD)
+    return [Ran(*row) for row in session.execute(ask)]
 
 
 def overrunning(dags: Any, session: Any, window: Window) -> list[Late]:

@@ -35,6 +35,14 @@ class Where(BaseModel):
     map_index: int = -1
 
 
+class Ran(Where):
+    """A run. ``began`` None: it waits to; ``ended`` None: it goes on."""
+
+    state: str
+    began: datetime | None
+    ended: datetime | None
+
+
 class Failure(Where):
     """A task that failed: its newest failed instance, how many failed, and the last lines of the error.
 
@@ -201,6 +209,7 @@ class TeamHome(BaseModel):
     pools: list[Places]
     dags: DagCounts
     hours: list[HourOfRuns]
+    ran: list[Ran]
     failures: Failures
     late: list[Late]
     waits: Waits

@@ -47,6 +47,7 @@ def told(team: teams.TeamFacts, reading: Reading) -> models.TeamHome:
         pools=[models.Places(name=name, **asdict(pool)) for name, pool in load.pools.items() if name != team.name],
         dags=models.DagCounts(**asdict(part("dags", runs.dag_counts, runs.DagCounts(0, 0)))),
         hours=[models.HourOfRuns(**asdict(hour)) for hour in part("hours", runs.by_hour, [])],
+        ran=[models.Ran(**asdict(each)) for each in part("ran", runs.newest, [])],
         failures=_failures(part("failures", tasks.failed, [])),
         late=[models.Late(**asdict(each)) for each in late[:_MOST_LATE]],
         waits=models.Waits(

@@ -1,5 +1,5 @@
 /** The files of a team's storage: each folder is asked for when it is unfolded, a page at a time. */
-import { Box, Button, HStack, List, Text } from "@chakra-ui/react";
+import { Box, Button, Code, HStack, List, Text } from "@chakra-ui/react";
 import { useState, type ReactElement } from "react";
 import { Link } from "react-router-dom";
 
@@ -22,7 +22,7 @@ export function Tree({ team, selected, at }: Seen & { at: string }): ReactElemen
   const pages = [first.data, ...more];
   const next = pages.at(-1)?.next;
   const entries = pages.flatMap((page) => page.entries);
-  if (entries.length === 0) return <Text color="fg.muted">Nothing is in here yet.</Text>;
+  if (entries.length === 0) return <Nothing first={at === "files"} />;
   const show = (after: string): void => {
     ask<Folder>(asked(team, "files", at, after))
       .then((page) => setMore((before) => [...before, page]))
@@ -47,6 +47,17 @@ export function Tree({ team, selected, at }: Seen & { at: string }): ReactElemen
         </Button>
       ) : null}
     </>
+  );
+}
+
+/** An empty folder; of the first one, how files come into it. */
+function Nothing({ first }: { first: boolean }): ReactElement {
+  if (!first) return <Text color="fg.muted">Nothing is in here.</Text>;
+  return (
+    <Text color="fg.muted" fontSize="sm">
+      Nothing is in here yet. What a task writes below <Code fontSize="xs">airspace.sdk.storage()</Code> is here for the team alone; what it
+      writes with <Code fontSize="xs">publish()</Code>, others may read, too.
+    </Text>
   );
 }
 

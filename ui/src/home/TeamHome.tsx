@@ -10,7 +10,7 @@ import { Costs } from "./costs";
 import type { TeamHealths, TeamHome as Home } from "./model";
 import { Assets, Failures, Files, LateOnes, Runs, Ties, Waits } from "./panels";
 import { Figure, Meter, moodWord, Sign, Sparkline } from "./parts";
-import { homeOf, runCounts } from "./telling";
+import { firstPlace, homeOf, runCounts } from "./telling";
 
 const EVERY = 15_000;
 
@@ -110,18 +110,11 @@ function Figures({ home }: { home: Home }): ReactElement {
 }
 
 function FirstStep({ home }: { home: Home }): ReactElement {
-  const { source } = home;
+  const { into, place, soon } = firstPlace(home.source);
   return (
     <Empty title="No Dags yet">
-      Put a Python file with a Dag into{" "}
-      {source?.kind === "folder" ? (
-        <>
-          the team&apos;s folder <Code>{source.place}</Code> on the platform&apos;s machine
-        </>
-      ) : (
-        "the team's source"
-      )}
-      . It appears here within seconds; what is wrong with it, too.
+      Put a Python file with a Dag into {into}
+      {place === null ? "" : <> (<Code>{place}</Code>)</>}. It appears here {soon}; what is wrong with it, too.
     </Empty>
   );
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import type { Mood, TeamHealth } from "./model";
-import { busyWords, chosen, figures, homeOf, lastHours, nameOf, pageOf, placeToAct, runCounts, tally, took } from "./telling";
+import { busyWords, chosen, figures, firstPlace, homeOf, lastHours, nameOf, pageOf, placeToAct, runCounts, tally, took } from "./telling";
 
 const NOTHING = { slots: 16, runs: 0, failed_runs: 0, failing: 0, running: 0, waiting: 0, late: 0, import_errors: 0 };
 const team = (name: string, moods: Mood[], more: Partial<TeamHealth> = {}): TeamHealth => ({
@@ -46,6 +46,14 @@ test.each([
 test("who waits for a person or for places is led to where these are", () => {
   expect([placeToAct("person"), placeToAct("pool"), placeToAct("trigger")]).toEqual(["/required_actions", "/pools", null]);
 });
+
+test.each([
+  ["folder", "…/teams/sales", "the team's folder on the platform's machine", "…/teams/sales"],
+  ["git", "branch main, folder sales", "the team's git repository", "branch main, folder sales"],
+  ["object_store", "all of it", "the team's object store", null],
+])("the first Dag of a team with a %s (%s) goes into %s", (kind, place, into, told) =>
+  expect(firstPlace({ kind, place, version: null, fetched: null, problem: null, left_out: 0 })).toMatchObject({ into, place: told }),
+);
 
 test.each([
   [0, "< 1 %"],

@@ -63,6 +63,17 @@ export function placeToAct(whom: string): string | null {
   return whom === "slots" || whom === "pool" ? "/pools" : null;
 }
 
+const REMOTE: Readonly<Record<string, string>> = { git: "the team's git repository", object_store: "the team's object store" };
+
+type First = { readonly into: string; readonly place: string | null; readonly soon: string };
+
+/** Where a team's first Dag goes, as far as members may know, and when it is seen. */
+export function firstPlace(source: TeamHome["source"]): First {
+  const place = source === null || source.place === "all of it" ? null : source.place;
+  if (source?.kind === "folder") return { into: "the team's folder on the platform's machine", place, soon: "within seconds" };
+  return { into: REMOTE[source?.kind ?? ""] ?? "the team's source", place, soon: "once it was looked at again, usually within a minute" };
+}
+
 /** How busy a task keeps processors: a part of one, or so many. */
 export const busyWords = (busy: number): string =>
   busy < 0.01 ? "< 1 %" : busy < 1.5 ? `${Math.round(busy * 100)} %` : `${busy.toFixed(1)} processors`;

@@ -56,7 +56,7 @@ def serving(postgres: Cluster, template: str, below: str = "") -> Iterator[Serve
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 240
         while not _answers(url):
             assert server.poll() is None, (home / "log").read_text()[-4000:]
             assert time.monotonic() < deadline, (home / "log").read_text()[-4000:]

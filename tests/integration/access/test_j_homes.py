@@ -18,6 +18,7 @@ import httpx
 import pytest
 from sqlalchemy import Connection, create_engine, text
 
+from airspace.airflow.web.pages import bundle
 from tests.integration.access.conftest import Server
 
 pytestmark = pytest.mark.integration
@@ -178,6 +179,22 @@ def test_the_platforms_home_is_for_those_who_watch_over_it(world: Server, as_use
     assert found["places"]["used"] == 1
     assert {wait["team"] for wait in found["waits"]} == {DS}
     assert {cost["team"] for cost in found["slowest"]} == {DS}
+
+
+@pytest.mark.skipif(not bundle.is_built(), reason="nothing is in the side bar")
+def test_the_side_bar_has_the_platforms_page_for_those_who_may_open_it(world: Server, as_user: Client) -> None:
+    def pages(person: str, prefix: str = "") -> list[str]:
+        answer = as_user(person).get(f"{prefix}/api/v2/plugins").json()
+        (ours,) = [plugin for plugin in answer["plugins"] if plugin["name"] == "airspace"]
+        return [app["name"] for app in ours["react_apps"] if app["destination"] == "nav"]
+
+    for person in ("admin", "iris", "sue"):
+        assert pages(person) == pages(person, f"/t/{DS}") == ["Team", "Artifacts", "Platform"], "a view leads out of it"
+    for person in ("viewer", "lead", "both", "nemo"):
+        assert pages(person) == ["Team", "Artifacts"]
+    assert pages("both", f"/t/{DS}") == pages("admin", "/as/both") == ["Team", "Artifacts"]
+    strange = [as_user(person).get("/api/v2/plugins?limit=x") for person in ("lead", "admin")]
+    assert [answer.status_code for answer in strange] == [422, 422]
 
 
 def test_the_newest_runs_are_told_and_only_the_teams_own(world: Server, as_user: Client) -> None:

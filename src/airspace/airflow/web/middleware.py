@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 
 from airspace.access.naming import with_full_name
 from airspace.access.table import Kind
-from airspace.airflow.web import connection_tests, navigation, request_scope, team_view, view_as
+from airspace.airflow.web import connection_tests, navigation, request_scope, side_bar, team_view, view_as
 from airspace.airflow.web.row_filters import install
 
 # What these create is stored under its full name, whoever asks: see airspace.access.naming.
@@ -69,7 +69,7 @@ class AccessMiddleware:
                 await place(scope, receive, send)
                 return
             send = navigation.whole_page(scope, send)
-        await self._app(scope, receive, navigation.keeping(scope, send))
+        await self._app(scope, receive, side_bar.trimming(scope, navigation.keeping(scope, send)))
 
 
 async def _named_in_full(kind: Kind, scope: Any, receive: Any) -> tuple[Any, Any]:

@@ -26,7 +26,7 @@ from starlette.concurrency import run_in_threadpool
 
 from airspace.access.naming import belongs, names_in
 from airspace.access.table import Action, Kind
-from airspace.airflow.web import event_log, held, named_guards, ownership, visible_rows
+from airspace.airflow.web import event_log, held, named_guards, ownership, side_bar, visible_rows
 from airspace.airflow.web.dependencies import Guard, replace_guard
 from airspace.airflow.web.reach import FORBIDDEN, reach_of
 
@@ -206,6 +206,7 @@ _GUARDS: tuple[tuple[tuple[str, str], str, Callable[[Guard], Guard]], ...] = (
     (("PUT", "/api/v2/backfills/{backfill_id}/cancel"), "requires_access_backfill", _one_backfill),
     (("POST", "/api/v2/assets/events"), "requires_access_asset", _posted_asset_event),
     (("PUT", "/api/v2/parseDagFile/{file_token}"), "requires_access_dag_from_file_token", _parsed_file),
+    (side_bar.LIST, "requires_access_view", side_bar.noting),
     (("GET", "/api/v2/plugins/importErrors"), "requires_access_view", _platforms_own),
     (("POST", "/api/v2/connections/defaults"), "requires_access_connection", _default_connections),
     (("POST", "/api/v2/connections/test"), "requires_access_connection", _tested_here),

@@ -28,6 +28,7 @@ SWITCHED = "airspace_switched"
 """The cookie by which the next page learns that it was not the one asked for, and says so."""
 _A_YEAR, _A_MOMENT = 31_536_000, 120  # seconds; the next page may come over a slow line
 _PLATFORM = "plugin/platform"
+_NOWHERE = "nowhere"  # in the request's notes
 
 
 def is_page(scope: Any) -> bool:
@@ -41,10 +42,11 @@ async def elsewhere(scope: Any) -> Response | None:
     """Where to go instead of the page that was asked for; None: it is the right one.
 
     Whoever opens the front door goes into the team that they looked at last, and whoever opens what only another one
-    of their teams sees goes into that team's view. ``~`` was asked for by name, and stays.
+    of their teams sees goes into that team's view. ``~`` was asked for by name, and stays. What they see nowhere is
+    noted, whether it exists or not: Airflow's page, which says so in words, is then a 404.
     """
     request, view, path = Request(scope), team_view.named(), request_scope.route_path(scope)
-    named = addresses.named_in(path, request.url.query) if view != team_view.ALL else None
+    named = addresses.named_in(path, request.url.query)
     token = request.cookies.get(COOKIE_NAME_JWT_TOKEN)
     if token is None or not (named or (view is None and path == "/")):
         return None
@@ -57,13 +59,19 @@ async def elsewhere(scope: Any) -> Response | None:
     recent = request.cookies.get(RECENT)
     if named is None:
         return _to(scope, front_door(user.principal, recent))
-    teams = await run_in_threadpool(whereabouts.teams_showing, named, user.whole)
-    if view is None:  # who reaches every team and named none stays with all of them
-        teams = [team for team in teams if team in user.whole.teams]
-    team = whereabouts.best(teams, view or recent)
+    team = None if view == team_view.ALL else await run_in_threadpool(_best, named, user.whole, view, recent)
+    if team is None and not await run_in_threadpool(whereabouts.shown_to, named, user.principal):
+        request_scope.notes()[_NOWHERE] = True
     if team is None or team == view:
         return None
     return _switch(scope, team, told=team != (view or recent or team))
+
+
+def _best(named: addresses.Named, whole: Any, view: str | None, recent: str | None) -> str | None:
+    teams = whereabouts.teams_showing(named, whole)
+    if view is None:  # who reaches every team and named none stays with all of them
+        teams = [team for team in teams if team in whole.teams]
+    return whereabouts.best(teams, view or recent)
 
 
 def front_door(principal: Any, recent: str | None) -> str | None:
@@ -76,6 +84,7 @@ def front_door(principal: Any, recent: str | None) -> str | None:
 
 def whole_page(scope: Any, send: Any) -> Any:
     """Airflow's page of a view: what all pages share comes from one address, and the browser remembers the team."""
+    send = _nowhere(send) if request_scope.notes().get(_NOWHERE) else send
     if scope.get("root_path", "") == _root():
         return send
     start: Any = None
@@ -95,6 +104,16 @@ def whole_page(scope: Any, send: Any) -> Any:
             headers = request_scope.with_header(start["headers"], b"content-length", str(len(body)).encode())
             await send({**start, "headers": [*headers, *_recent(scope)]})
             await send({"type": "http.response.body", "body": body})
+
+    return told
+
+
+def _nowhere(send: Any) -> Any:
+    async def told(message: Any) -> None:
+        if _is_text(message):
+            headers = request_scope.with_header(message["headers"], b"cache-control", b"no-store")
+            message = {**message, "status": 404, "headers": headers}
+        await send(message)
 
     return told
 

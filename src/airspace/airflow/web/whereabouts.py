@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.utils.session import create_session
@@ -21,13 +20,14 @@ def teams_showing(named: Named, principal: Principal) -> list[str]:
 
     Somebody else's thing is in none of them, as is one that does not exist: they cannot be told apart.
     """
-    if named.kind is Kind.ARTIFACT:
-        resource = Resource(Kind.ARTIFACT, named.name)
-    else:
-        with create_session(scoped=False) as session:
-            resource = _resource(named, session)
+    resource = _resource(named)
     candidates = [resource.team, *sorted(resource.readers - {resource.team})]
     return [team for team in candidates if team is not None and _shows(principal, team, resource)]
+
+
+def shown_to(named: Named, principal: Principal) -> bool:
+    """Whether somebody sees it, in whatever view the principal is of."""
+    return decide(principal, Action.READ, _resource(named), get_auth_manager().rules).allowed
 
 
 def best(teams: Collection[str], wanted: str | None) -> str | None:
@@ -35,11 +35,14 @@ def best(teams: Collection[str], wanted: str | None) -> str | None:
     return wanted if wanted in teams else next(iter(teams), None)
 
 
-def _resource(named: Named, session: Any) -> Resource:
-    if named.kind is Kind.DAG:
-        return Resource(Kind.DAG, ownership.team_of_dag(named.name, session), named.name)
-    number = asset_number(named.name)
-    place = ownership.asset_places([number], session).get(number)
+def _resource(named: Named) -> Resource:
+    if named.kind is Kind.ARTIFACT:
+        return Resource(Kind.ARTIFACT, named.name)
+    with create_session(scoped=False) as session:
+        if named.kind is Kind.DAG:
+            return Resource(Kind.DAG, ownership.team_of_dag(named.name, session), named.name)
+        number = asset_number(named.name)
+        place = ownership.asset_places([number], session).get(number)
     return place.resource(number) if place else Resource(Kind.ASSET, None, named.name)
 
 

@@ -34,6 +34,7 @@ from itsdangerous import URLSafeSerializer
 from sqlalchemy import create_engine, event, select, text
 
 from airspace.airflow.web.auth_manager import AirspaceUser
+from airspace.airflow.web.team_view import ALL
 from airspace.model.roles import Principal
 from tests.integration.access.sweep import world
 from tests.integration.access.sweep.plan import Ask, Things, attacks, in_view, oracles, plain
@@ -245,10 +246,14 @@ def further(routed: list[Ask]) -> Iterator[tuple[str, Ask]]:
         yield from ((name, ask) for name in _further(ask))
     again = [replace(ask, why="again") for ask in routed if ask.kind == "own" and ask.method == "GET"]
     yield from (("lead", ask) for ask in again)
-    named = [ask for ask in routed if ask.kind in ("own", "other")]
-    yield from ((world.BOTH, ask) for ask in in_view(world.OWN, named))
-    own = [ask for ask in routed if ask.kind == "own"]
+    own, others = ([ask for ask in routed if ask.kind == kind] for kind in ("own", "other"))
+    read = [ask for ask in others if ask.method == "GET"]
+    yield from ((world.BOTH, ask) for ask in in_view(world.OWN, [*own, *others]))
+    yield from ((world.BOTH, ask) for ask in in_view(world.OTHER, others))
     yield from (("admin", ask) for ask in in_view(world.OWN, own))
+    for name in ("support", "auditor", "viewer"):
+        yield from ((name, ask) for ask in in_view(world.OWN, [*own, *read]))
+    yield from (("lead", ask) for ask in in_view(ALL, [*own, *read]))
 
 
 async def asked(app: Any, where: World, questions: Iterator[tuple[str, Ask]]) -> list[dict[str, Any]]:

@@ -214,7 +214,7 @@ def _hitl(ti: Any, word: str) -> HITLDetail:
 def _beside(session: Any, dag: DAG, run: Any, word: str) -> None:
     session.add(DagWarning(dag.dag_id, "non-existent pool", f"{word} warns"))
     session.add(Backfill(dag_id=dag.dag_id, from_date=WHEN, to_date=WHEN, dag_run_conf={word: 1}, max_active_runs=1))
-    for user in ("lead", BOTH) if word == "own" else (f"{word}_lead",):
+    for user in ("lead", BOTH, "auditor") if word == "own" else (f"{word}_lead", BOTH):
         session.add(DagFavorite(user_id=user, dag_id=dag.dag_id))
     session.add(AssetPartitionDagRun(target_dag_id=dag.dag_id, partition_key="common"))
     serialized = session.scalar(select(SerializedDagModel.id).where(SerializedDagModel.dag_id == dag.dag_id))

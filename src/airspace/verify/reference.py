@@ -1,6 +1,7 @@
 """The tables of ``docs/verify-isolation.md``: every attack, and how it ended where it was tried.
 
-``python -m airspace.verify.reference docs/verify-isolation.json docs/verify-native.json`` prints them.
+``python -m airspace.verify.reference docs/verify-isolation.json docs/verify-native.json`` prints them, and the sum that
+``docs/native-leaks.md`` tells.
 """
 
 from __future__ import annotations
@@ -54,6 +55,23 @@ def native_reference(native: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def native_sum(native: Mapping[str, Any]) -> str:
+    """The two lines of ``docs/native-leaks.md`` that tell how many of the attacks were made there.
+
+    :param native: see :func:`reference`
+    """
+    rows = native["rows"]
+    verdicts = [row["verdict"] for row in rows.values()]
+    left = sorted({name.partition(".")[0] for name, row in rows.items() if row["verdict"] == NOT_TRIED})
+    apart, untried = verdicts.count(DOES_NOT_APPLY), verdicts.count(NOT_TRIED)
+    seen = {each: verdicts.count(each) for each in ("blocked", "lost", "not_promised")}
+    return (
+        f"Of the {len(rows)} attacks of verify, {sum(seen.values())} were also made on native multi-team:"
+        f" {seen['blocked']} were blocked, {seen['lost']} lost, {seen['not_promised']} not shown.\n"
+        f"{apart} do not apply, as it has no such thing; {untried} were not tried there ({', '.join(left)})."
+    )
+
+
 _SHORT = {"blocked": "blocked", "lost": "**lost**", "not_promised": "–", DOES_NOT_APPLY: "n/a", NOT_TRIED: "not tried"}
 _WORDS = {
     "blocked": "blocked",
@@ -65,13 +83,14 @@ _WORDS = {
 
 
 def main(seen: str, native: str) -> None:
-    """Print both tables.
+    """Print both tables, and the sum.
 
     :param seen: path of the verdicts on this project; ``native``: of those on Airflow's own multi-team
     """
     measured = json.loads(Path(native).read_text())
     sys.stdout.write(reference(json.loads(Path(seen).read_text()), measured) + "\n\n")
-    sys.stdout.write(native_reference(measured) + "\n")
+    sys.stdout.write(native_reference(measured) + "\n\n")
+    sys.stdout.write(native_sum(measured) + "\n")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from airspace.verify.catalogue import ATTACKS, SURFACES
 from airspace.verify.inside import acts, runner
 from airspace.verify.inside.acts import ACTS, Refused, Unshown
 from airspace.verify.inside.facts import Facts, Process, process
-from airspace.verify.reference import native_reference, reference
+from airspace.verify.reference import native_reference, native_sum, reference
 
 runner.load()
 PAGE = Path(__file__).parents[3] / "docs" / "verify-isolation.md"
@@ -34,6 +34,7 @@ def test_the_page_lists_every_row() -> None:
     told = "run: python -m airspace.verify.reference docs/verify-isolation.json docs/verify-native.json"
     assert reference(seen, native) in PAGE.read_text(), told
     assert native_reference(native) in PAGE.read_text(), told
+    assert native_sum(native) in PAGE.with_name("native-leaks.md").read_text(), told
 
 
 def test_what_was_seen_of_native_multi_team_has_its_evidence() -> None:

@@ -26,7 +26,7 @@ from airspace.verify.outside import Decoys, PlatformControls, Witness, controls_
 
 Tell = Callable[[str], None]
 _POLL = 0.25
-_SECONDS = 120.0
+_SECONDS = 300.0
 _EMIT = "names.asset-emit"
 
 

@@ -54,6 +54,7 @@ while True:
         os.close(handle)
 """
 RUNNER = "airspace.verify.inside.runner"
+_SECONDS = 600.0  # all controls together, on a busy machine
 
 
 @dataclass
@@ -262,7 +263,7 @@ def controls_outside(acts: Collection[str], facts: Facts) -> dict[str, Result]:
     payload = json.dumps({"acts": list(acts), "facts": facts.as_dict()})
     done = subprocess.run(
         [sys.executable, "-m", RUNNER, "outside"],
-        input=payload, capture_output=True, text=True, check=False, timeout=300,
+        input=payload, capture_output=True, text=True, check=False, timeout=_SECONDS,
     )  # fmt: skip
     if done.returncode:
         raise AirspaceError(f"the controls failed: {done.stderr.strip()[-300:]}", fix="airspace doctor")
@@ -292,7 +293,7 @@ class PlatformControls(threading.Thread):
 
     def results(self) -> dict[str, Result]:
         """Once it is done."""
-        self.join(120)
+        self.join(_SECONDS)
         return self._found
 
 

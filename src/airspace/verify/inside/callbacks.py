@@ -19,7 +19,7 @@ from airspace.verify.inside.names import (
 )
 from airspace.verify.inside.network import api
 from airspace.verify.inside.processes import own_environment, see
-from airspace.verify.inside.runner import as_json, perform
+from airspace.verify.inside.runner import HURRIED, as_json, perform
 
 ACTS |= {
     "callbacks.airflow-cfg": airflow_cfg,
@@ -42,6 +42,6 @@ def report(acts: list[str], facts: Mapping[str, Any]) -> None:
     """What the planted callback does."""
     from airflow.sdk import Variable
 
-    results = as_json(perform(acts, Facts.from_dict(facts, role=ATTACKER)))
+    results = as_json(perform(acts, Facts.from_dict(facts, role=ATTACKER), HURRIED))
     # As a text within a text: what is shown of a variable is masked under keys that sound secret, as some ids do.
     Variable.set(CALLED_REPORT, json.dumps({"nonce": facts["nonce"], "told": json.dumps(results)}))

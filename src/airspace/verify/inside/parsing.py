@@ -11,7 +11,7 @@ from airspace.verify.inside.facts import ATTACKER, Facts
 from airspace.verify.inside.files import airflow_cfg, bundle_read, secrets
 from airspace.verify.inside.network import api
 from airspace.verify.inside.processes import see
-from airspace.verify.inside.runner import as_json, perform
+from airspace.verify.inside.runner import HURRIED, as_json, perform
 from airspace.verify.inside.sockets import postgres
 
 ACTS |= {
@@ -26,6 +26,5 @@ ACTS |= {
 
 def probe(acts: list[str], facts: Mapping[str, Any]) -> str:
     """The description of the planted Dag."""
-    return json.dumps(
-        {"nonce": facts["nonce"], "results": as_json(perform(acts, Facts.from_dict(facts, role=ATTACKER)))}
-    )
+    results = perform(acts, Facts.from_dict(facts, role=ATTACKER), HURRIED)
+    return json.dumps({"nonce": facts["nonce"], "results": as_json(results)})

@@ -31,7 +31,7 @@ from airspace.verify.inside.sockets import VICTIM_ABSTRACT
 REPORT = "verify_report"
 STOP = "verify-stop"
 HELD_UP = "verify-held-up"
-_HOLD_SECONDS = 300.0
+_HOLD_SECONDS = 900.0
 _SCRATCH = (Path(tempfile.gettempdir(), SCRATCH_FILE), Path("/dev/shm", SCRATCH_FILE))  # noqa: S108  # where teams write
 
 

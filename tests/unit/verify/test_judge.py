@@ -44,14 +44,31 @@ def test_what_was_never_run_is_not_blocked() -> None:
     assert row.verdict == NOT_PROMISED
 
 
-@pytest.mark.parametrize("promise", [each for each in Promise if each is not Promise.ALWAYS])
-def test_what_this_machine_does_not_promise_says_why_and_is_still_blocked_where_it_is(promise: Promise) -> None:
-    attack = Attack("exhaustion.x", "use up x", Control.OUTSIDE, promise)
-    succeeded = judge(attack, DONE, DONE, BARE)
-    assert succeeded.verdict == NOT_PROMISED
-    assert succeeded.observed == f"{unpromised(promise, BARE)}: read 65 bytes"
-    assert judge(attack, DONE, REFUSED, BARE).verdict == BLOCKED
-    assert judge(attack, DONE, DONE, NONE).verdict == LOST, "without walls nothing is excused"
+PROMISES = [each for each in Promise if each is not Promise.ALWAYS]
+
+
+def _row(promise: Promise, attempt: Result, machine: Machine) -> tuple[str, str]:
+    row = judge(Attack("exhaustion.x", "use up x", Control.OUTSIDE, promise), DONE, attempt, machine)
+    return row.verdict, row.observed
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+@pytest.mark.parametrize("attempt", [DONE, REFUSED])
+def test_what_this_machine_does_not_promise_says_why_whatever_came_of_it(promise: Promise, attempt: Result) -> None:
+    assert _row(promise, attempt, BARE) == (NOT_PROMISED, f"{unpromised(promise, BARE)}: {attempt.said}")
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+def test_without_walls_nothing_that_succeeds_is_excused_and_no_luck_is_counted(promise: Promise) -> None:
+    assert _row(promise, DONE, NONE) == (LOST, "read 65 bytes")
+    assert _row(promise, REFUSED, NONE) == (NOT_PROMISED, "there are no sandboxes: Permission denied")
+    assert judge(ATTACK, DONE, REFUSED, NONE).verdict == BLOCKED, "what needs no walls holds without them"
+
+
+def test_a_share_of_the_processor_is_no_merit_of_a_busy_machine() -> None:
+    busy = Result("refused", "3 busy processes got 0.50 cores together")
+    assert _row(Promise.CPU, busy, Machine(walls=True, controllers=frozenset({"memory", "pids"})))[0] == NOT_PROMISED
+    assert _row(Promise.CPU, busy, Machine(walls=True, controllers=frozenset({"cpu"})))[0] == BLOCKED
 
 
 @pytest.mark.parametrize("promise", [Promise.MEMORY, Promise.CPU, Promise.PIDS, Promise.OWN_USERS])

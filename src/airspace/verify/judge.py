@@ -1,6 +1,7 @@
 """From what was seen to a verdict. Pure.
 
-A row is ``blocked`` only where its control succeeded: an attack that fails everywhere shows nothing.
+A row is ``blocked`` only where its control succeeded, as an attack that fails everywhere shows nothing, and only where
+the machine has what the promise needs: what is not promised may fail by luck, as a busy processor gives nobody much.
 """
 
 from __future__ import annotations
@@ -82,21 +83,23 @@ def judge(attack: Attack, control: Result, attempt: Result, machine: Machine) ->
 
 def _verdict(attack: Attack, control: Result, attempt: Result, machine: Machine) -> tuple[str, str]:
     lacking = unpromised(attack.promise, machine)
-    if attempt.outcome == "done":
-        return (NOT_PROMISED, f"{lacking}: {attempt.said}") if lacking else (LOST, attempt.said)
+    if attempt.outcome == "done" and (lacking is None or not machine.walls):
+        return LOST, attempt.said
     if attempt.outcome == "broken":
         return NOT_PROMISED, f"the attack itself is broken, please report it: {attempt.said}"
     if attempt.outcome == "unshown":
         return NOT_PROMISED, f"not shown: {attempt.said}"
+    if lacking is not None:
+        return NOT_PROMISED, f"{lacking}: {attempt.said}"
     if control.outcome != "done":
         return NOT_PROMISED, f"not shown: the control did not succeed here either ({attempt.said})"
     return BLOCKED, attempt.said
 
 
 def unpromised(promise: Promise, machine: Machine) -> str | None:
-    """Why this is not promised on this machine; None: it is. Without walls everything that succeeds is lost."""
-    if not machine.walls:
-        return None
+    """Why this is not promised here; None: it is. Without walls what succeeds is lost all the same."""
+    if promise is not Promise.ALWAYS and not machine.walls:
+        return "there are no sandboxes"
     lacking = {
         Promise.MEMORY: "memory" not in machine.controllers
         and "no memory cgroup on this machine: memory is limited for each process only",

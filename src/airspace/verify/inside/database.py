@@ -83,7 +83,7 @@ def _url() -> str:
 def cli(_facts: Facts) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "airflow", "variables", "list", "--output", "plain"],
-        capture_output=True, text=True, check=False, timeout=110,
+        capture_output=True, text=True, check=False, timeout=170,
     )  # fmt: skip
     if done.returncode:
         raise Refused(f"airflow variables list: {(done.stderr or done.stdout).strip().splitlines()[-1][:160]}")

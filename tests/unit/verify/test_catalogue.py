@@ -37,6 +37,13 @@ def test_the_page_lists_every_row() -> None:
     assert native_sum(native) in PAGE.with_name("native-leaks.md").read_text(), told
 
 
+def test_the_page_counts_what_it_lists() -> None:
+    columns = zip(*json.loads(PAGE.with_name("verify-isolation.json").read_text()).values(), strict=True)
+    for kind, seen in zip(("root", "an ordinary user", "root, with isolation none"), columns, strict=True):
+        counts = [str(seen.count(verdict)) for verdict in ("blocked", "lost", "not_promised")]
+        assert f"| {kind} | {' | '.join(counts)} |" in PAGE.read_text()
+
+
 def test_what_was_seen_of_native_multi_team_has_its_evidence() -> None:
     rows = json.loads(PAGE.with_name("verify-native.json").read_text())["rows"]
     assert all(row["observed"] for row in rows.values())

@@ -81,7 +81,9 @@ class Attempt:
         self._facts = self._target.facts(self._facts, self._decoys)
         as_platform = PlatformControls(self._target.ask_as_platform, _ids(chosen, Control.PLATFORM), self._facts)
         as_platform.start()
-        self._plant(chosen)
+        if called := _on(chosen, "callbacks"):
+            self._dags |= {CALLED}
+            self._target.plant_called(called, self._facts)
         self._tell("wait until their Dags are parsed")
         self._wait_for_dags()
         self._trigger(VICTIM, "over", {})
@@ -91,6 +93,8 @@ class Attempt:
         pid = self._target.host_pid(int(report["pid"]))
         self._facts = outside.victim_facts(self._facts, report, pid, self._target.logs)
         self._controls |= self._seen(outside.results(report["results"]), VICTIM)
+        if parsed := _on(chosen, "parsing"):  # not before: what it is to find is there by now
+            self._target.plant_parsed(parsed, self._facts)
         self._tell("do it outside of sandboxes")
         self._controls |= self._seen(controls_outside(_ids(chosen, Control.OUTSIDE), self._facts), "outside")
         self._controls |= self._seen(as_platform.results(), "platform")
@@ -114,20 +118,14 @@ class Attempt:
         )
         return Verdicts(rows, skipped)
 
-    def _plant(self, chosen: Collection[Attack]) -> None:
-        if parsed := _on(chosen, "parsing"):
-            self._target.plant_parsed(parsed, self._facts)
-        if called := _on(chosen, "callbacks"):
-            self._dags |= {CALLED}
-            self._target.plant_called(called, self._facts)
-
     def _attack_elsewhere(self, chosen: Collection[Attack], outsider: Session | None) -> None:
         """What no task tries: the reading of a file, a callback, a trigger, tests of connections, looking at things."""
         if _on(chosen, "parsing"):
             self._results |= self._while_parsing()
         if called := _on(chosen, "callbacks"):
             self._tell(f"attack: {len(called)} attempts from a callback of {ATTACKER}'s Dag")
-            self._results |= outside.results(elsewhere.called(self._session, self._facts, self._wait))
+            found = outside.results(elsewhere.called(self._session, self._facts, self._wait))
+            self._results |= self._seen(found, ATTACKER)
         if triggers := [attack for attack in chosen if attack.surface == "triggers"]:
             self._tell(f"attack: {len(triggers)} attempts from a trigger of {ATTACKER}")
             self._from_triggers(triggers)

@@ -319,7 +319,11 @@ def _again(surface: str, where: str, names: str, control: Control | None = None)
 
 
 def _parsing() -> tuple[Attack, ...]:
-    return _again("parsing", "while its Dag file is read", "airflow-cfg secrets bundle-read see api postgres", _OUTSIDE)
+    where = "while its Dag file is read"
+    return (
+        *_again("parsing", where, "airflow-cfg secrets bundle-read see api postgres", _OUTSIDE),
+        *_again("parsing", where, "storage-read psycopg2 variable-read connection-read"),
+    )
 
 
 def _callbacks() -> tuple[Attack, ...]:
@@ -327,7 +331,11 @@ def _callbacks() -> tuple[Attack, ...]:
         "airflow-cfg secrets own-environment see bundle-read storage-read api psycopg2"
         " variable-read variable-keys connection-read xcom-read task-states"
     )
-    return _again("callbacks", "in its Dag's failure callback", names)
+    where = "in its Dag's failure callback"
+    return (
+        *_again("callbacks", where, names),
+        Attack("callbacks.variable-set", f"{where}: overwrite the victim's variable", _OWNER, witness=True),
+    )
 
 
 def _tests() -> tuple[Attack, ...]:

@@ -321,6 +321,7 @@ class Witness:
             "exhaustion.relay": (lambda: self._held_up(role, said), "the victim's connection was held up"),
             "network.datagram": (lambda: role in self._decoys.datagrams(), "the datagram arrived"),
             "names.variable-set": (lambda: self._written(role), "the victim's variable was overwritten"),
+            "callbacks.variable-set": (lambda: self._written(role), "the victim's variable was overwritten"),
             "triggers.variable-set": (lambda: self._written(role), "the victim's variable was overwritten"),
             "names.variable-delete": (lambda: self._deleted(role), "the victim's variable is gone"),
             "names.asset-emit": (lambda: self._emitted(role), "the event is there"),

@@ -15,6 +15,7 @@ from airspace.verify.inside.names import (
     task_states,
     variable_keys,
     variable_read,
+    variable_set,
     xcom_read,
 )
 from airspace.verify.inside.network import api
@@ -32,6 +33,7 @@ ACTS |= {
     "callbacks.psycopg2": psycopg,
     "callbacks.variable-read": variable_read,
     "callbacks.variable-keys": variable_keys,
+    "callbacks.variable-set": variable_set,
     "callbacks.connection-read": connection_read,
     "callbacks.xcom-read": xcom_read,
     "callbacks.task-states": task_states,

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from airspace.verify.inside.acts import ACTS
+from airspace.verify.inside.database import psycopg
 from airspace.verify.inside.facts import ATTACKER, Facts
-from airspace.verify.inside.files import airflow_cfg, bundle_read, secrets
+from airspace.verify.inside.files import airflow_cfg, bundle_read, secrets, storage_read
+from airspace.verify.inside.names import connection_read, variable_read
 from airspace.verify.inside.network import api
 from airspace.verify.inside.processes import see
 from airspace.verify.inside.runner import HURRIED, as_json, perform
@@ -21,6 +23,10 @@ ACTS |= {
     "parsing.see": see,
     "parsing.api": api,
     "parsing.postgres": postgres,
+    "parsing.storage-read": storage_read,
+    "parsing.psycopg2": psycopg,
+    "parsing.variable-read": variable_read,
+    "parsing.connection-read": connection_read,
 }
 
 

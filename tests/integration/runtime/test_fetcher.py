@@ -28,11 +28,13 @@ def fetching(tmp_path: Path) -> Iterator[Home]:
     sources(layout, {team: tmp_path / team for team in ("da", "de")})
     env = {"PATH": os.defpath, "HOME": str(tmp_path), "LANG": "C.UTF-8", "AIRSPACE_HOME": str(layout.root)}
     made = Home(layout, "", None, env)
+    made.watch_imports()
     made.start("fetcher")
     wait_for(lambda: (layout.bundles / "de" / "dag.py").exists() and (layout.bundles / "da" / "dag.py").exists())
     yield made
     if "fetcher" in made.processes:
         assert made.stop("fetcher") < 10
+    assert made.watched() == ({"airspace.platform.fetcher"}, "")  # it copies files, and runs none
 
 
 def problems(fetching: Home, source: str) -> dict[str, str]:

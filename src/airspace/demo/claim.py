@@ -84,6 +84,12 @@ def visible(session: Session, kind: str) -> set[str]:
     return set() if answer.status in (403, 404) else set(session.names(kind))
 
 
+def value_of(session: Session, variable: str) -> str:
+    """A variable's value; nothing where it is not shown, or there is none."""
+    answer = session.ask("GET", f"/variables/{variable}")
+    return str(answer.body["value"]) if answer.ok else ""
+
+
 class Findings:
     """Collects what a check sees; the observation names everything that is not as promised, not only the first."""
 

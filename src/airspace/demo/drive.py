@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from airspace.backends.airflow_rest import Run
-from airspace.demo.claim import Context, Facts
+from airspace.backends.airflow_rest import Run, Session
+from airspace.demo.claim import Context, Facts, value_of
 from airspace.demo.progress import Display, TeamProgress
 from airspace.demo.story import (
     CHURN,
@@ -19,6 +19,7 @@ from airspace.demo.story import (
     DS,
     ENGINEER,
     ETL,
+    LAST_FAILURE,
     MEMBER,
     PROBE_DAGS,
     PROBE_OWN,
@@ -30,6 +31,7 @@ from airspace.demo.story import (
 from airspace.model.errors import AirspaceError
 
 _MARKS = ("rocket-", "spoiled-")
+CALLS_BACK = 60.0  # seconds after a run has ended; a quiet machine needs one
 POLL = 0.4  # seconds between two looks; the REST API of one small machine answers a look in about 0.1
 
 
@@ -168,10 +170,17 @@ class Driver:
             return run.finished and self._probe_heard(probe.run_id)
 
         self.wait("the spoiled batch has been stopped", finished)
+        self._await_word(engineer, spoiled.run_id)
         known = self.context.facts
         self.context.facts = Facts(
             known.etl_run, known.churn_run, known.dashboard_run, spoiled.run_id, probe_run=probe.run_id
         )
+
+    def _await_word(self, engineer: Session, run_id: str) -> None:
+        """Airflow calls back after the run has ended. That it never did is for a claim to tell."""
+        until = time.monotonic() + min(CALLS_BACK, self._left())
+        while time.monotonic() < until and not value_of(engineer, LAST_FAILURE).startswith(run_id):
+            time.sleep(POLL)
 
     def _probe_heard(self, run_id: str) -> bool:
         """Whether DE's own Dag ended that listens to the asset for which nobody else has consent."""

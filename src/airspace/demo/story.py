@@ -15,6 +15,9 @@ CHURN = "ds_churn"
 DASHBOARD = "da_executive_dashboard"
 STORY_DAGS: Mapping[str, str] = {ETL: DE, CHURN: DS, DASHBOARD: DA}
 
+LAST_FAILURE = f"{DE}.last_failure"
+"""The variable in which the callback of DE's pipeline leaves word of the last run that failed."""
+
 ARTIFACTS = (
     (DE, "user_profiles"),
     (DE, "telemetry_daily"),

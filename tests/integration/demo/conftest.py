@@ -37,6 +37,7 @@ from airspace.demo.story import (
     DE,
     DS,
     ETL,
+    LAST_FAILURE,
     PROBE_ASSET,
     PROBE_OWN,
     PROBE_PUBLISH,
@@ -116,6 +117,13 @@ class World:
     def _execute(self, statement: str, values: Json) -> None:
         with self.engine.begin() as connection:
             assert connection.execute(text(statement), values).rowcount > 0, statement
+
+    def leave_word(self, run: str) -> None:
+        """As the callback of DE's pipeline does when that run has failed."""
+        self._execute(
+            "INSERT INTO variable (key, val, is_encrypted, team_name) VALUES (:key, :val, false, :team)",
+            {"key": LAST_FAILURE, "val": f"{run}: task_failure", "team": DE},
+        )
 
     @contextmanager
     def file(self, artifact: str, name: str, content: bytes) -> Iterator[None]:
@@ -229,6 +237,7 @@ def world(postgres: Cluster, migrated_template: str, tmp_path_factory: pytest.Te
                 "events": _events(layout.storage),
             }
         )
+        made.leave_word(FACTS.spoiled_run)
         made.order(serve=listening)
         yield made
     engine.dispose()
@@ -276,7 +285,7 @@ def _server(env: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], int, i
     finally:
         if process.stdin:
             process.stdin.close()
-        process.wait(20)
+        process.wait(120)
         if process.stdout:
             process.stdout.close()
 

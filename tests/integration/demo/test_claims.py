@@ -10,7 +10,7 @@ import pytest
 
 from airspace.demo.claim import verify
 from airspace.demo.claims import ALL
-from airspace.demo.story import CHURN, DASHBOARD, ETL, PROBE_ASSET, PROBE_LISTENS
+from airspace.demo.story import CHURN, DASHBOARD, ETL, LAST_FAILURE, PROBE_ASSET, PROBE_LISTENS
 from tests.integration.demo.conftest import PAGE, World
 
 pytestmark = pytest.mark.integration
@@ -57,6 +57,13 @@ def _second_start(world: World) -> AbstractContextManager[None]:
     """DS's run began after the spoiled batch did."""
     sets = "UPDATE dag_run SET queued_at = queued_at {} interval '1 hour' WHERE dag_id = :dag"
     return world.rows(sets.format("+"), sets.format("-"), dag=CHURN)
+
+
+def _other_word(world: World) -> AbstractContextManager[None]:
+    """DE's callback told of another run, not of this one."""
+    sets = "UPDATE variable SET val = replace(val, :{}, :{}) WHERE key = :key"
+    run, other = "spoiled-1", "spoiled-0"
+    return world.rows(sets.format("run", "other"), sets.format("other", "run"), run=run, other=other, key=LAST_FAILURE)
 
 
 @contextmanager
@@ -122,6 +129,7 @@ BROKEN: list[tuple[str, str, Breakage]] = [
     ("quality-gate", "the spoiled run went through", _run("state", "success", "failed", ETL, "spoiled-1")),
     ("quality-gate", "the spoiled run published", _move_event),
     ("quality-gate", "a consumer started", _second_start),
+    ("quality-gate", "nobody was called back", _other_word),
     ("model", "it learned too little", _model(0.61, 0.5)),
     ("model", "it learns from noise", _model(0.8, 0.62)),
     ("dashboard", "it loads a script", _page(PAGE + "<script src='https://cdn.example/chart.js'></script>")),

@@ -9,7 +9,7 @@ from typing import Any
 
 from airspace.backends.airflow_rest import Run
 from airspace.demo.artifacts import Artifact, problems
-from airspace.demo.claim import Claim, Context, Findings, Observation
+from airspace.demo.claim import Claim, Context, Findings, Observation, value_of
 from airspace.demo.story import (
     ARTIFACTS,
     AUC,
@@ -22,6 +22,7 @@ from airspace.demo.story import (
     DE,
     DS,
     ETL,
+    LAST_FAILURE,
     MEMBER,
     METRICS_ASSET,
     METRICS_FILE,
@@ -98,13 +99,15 @@ def artifacts_exist(context: Context) -> Observation:
 
 
 def spoiled_batch_stops(context: Context) -> Observation:
-    """A spoiled batch fails its run, publishes nothing, and nobody else starts."""
+    """A spoiled batch fails its run, publishes nothing, and nobody else starts; the Dag's callback left word of it."""
     found = Findings()
     facts, member = context.facts, context.as_(MEMBER[DE])
     run = member.run(ETL, facts.spoiled_run)
     found.expect(run.state == "failed", f"the spoiled run: {run.state}")
     failed = [task.task_id for task in member.task_instances(ETL, run.run_id) if task.state == "failed"]
     found.expect(bool(failed), f"stopped by {failed}")
+    word = value_of(member, LAST_FAILURE)
+    found.expect(word.startswith(f"{run.run_id}: "), f"its callback's word: {word or 'none'}")
     events = member.asset_events(source_dag_id=ETL, source_run_id=run.run_id)
     found.same([event.name for event in events], [], "published by it")
     good = member.asset_events(source_dag_id=ETL, source_run_id=facts.etl_run)
@@ -175,7 +178,7 @@ CLAIMS = (
     Claim("pipelines", "the pipelines of all three teams ended well", pipelines_succeeded),
     Claim("asset-driven", "DS and DA started because data was published, not by clock or hand", started_by_assets),
     Claim("artifacts", "every artifact lies where its event says, with the rows it says", artifacts_exist),
-    Claim("quality-gate", "a spoiled batch fails, publishes nothing and starts nobody", spoiled_batch_stops),
+    Claim("quality-gate", "a spoiled batch fails, publishes nothing, starts nobody, calls back", spoiled_batch_stops),
     Claim("model", "the churn model learned something, and only from real labels", model_learned),
     Claim("dashboard", "the dashboard is one self-contained page with charts", dashboard_self_contained),
 )

@@ -145,11 +145,15 @@ def test_a_dags_callback_runs_in_its_sandbox_and_asks_for_its_own_alone(calling:
     wait_for(lambda: not calling.rows("SELECT 1 FROM callback WHERE bundle_name='caller'"))
 
 
-# A task that runs a mail server for its team, and one whose supervisor is killed.
+# A task that runs a mail server for its team, two whose supervisors are killed, of which one has a try left, and one
+# that is tried again and then skips itself.
 MAIL = """
     import socketserver, threading, time
+    from datetime import timedelta
+    from functools import partial
     from pathlib import Path
     from airflow.sdk import DAG, task
+    from airflow.sdk.exceptions import AirflowSkipException
 
     PLACE = Path("{place}")
 
@@ -161,7 +165,9 @@ MAIL = """
                 said.append(line)
                 if text is not None and line == ".\\r\\n":
                     text = None
-                    (PLACE / "mail").write_text("".join(said))
+                    (to,) = [each for each in said if each.upper().startswith("RCPT")]
+                    (PLACE / "part").write_text("".join(said))
+                    (PLACE / "part").rename(PLACE / ("mail-" + to.partition("<")[2].partition("@")[0]))
                     self.wfile.write(b"250 taken\\r\\n")
                 elif text is not None:
                     continue
@@ -173,30 +179,61 @@ MAIL = """
                 else:
                     self.wfile.write(b"250 fine\\r\\n")
 
-    def of_the_task(context):
-        (PLACE / "task").write_text(f"{{context['task_instance'].task_id}} {{context['run_id']}}")
+    def of_the_task(context, kind):
+        ti = context["task_instance"]
+        with open("/proc/self/cmdline") as title, (PLACE / ti.task_id).open("a") as file:
+            words = " ".join(title.read().split(chr(0))[0].split()[:3])
+            file.write(f"{{kind}} {{ti.try_number}} {{context['run_id'][:9]}} {{words}}" + chr(10))
+
+    kinds = ("execute", "retry", "skipped", "failure")
+    on = {{f"on_{{kind}}_callback": partial(of_the_task, kind=kind) for kind in kinds}}
+    died = {{name: each for name, each in on.items() if "execute" not in name}}
+    mailed = {{"email_on_failure": True, "email_on_retry": True}}
 
     with DAG("caller_mails", schedule="@once", is_paused_upon_creation=False):
-        @task
+        @task(sla=timedelta(seconds=1))  # which Airflow 3 has no more, and says so
         def serve():
             with socketserver.TCPServer(("127.0.0.1", 2525), Mail) as server:
                 threading.Thread(target=server.serve_forever, daemon=True).start()
                 (PLACE / "serving").touch()
-                until = time.monotonic() + 40
-                while time.monotonic() < until and not (PLACE / "mail").exists():
+                until = time.monotonic() + 200
+                while time.monotonic() < until and len(list(PLACE.glob("mail-*"))) < 2:
                     time.sleep(0.1)
 
-        @task(email="who@cares.example", email_on_failure=True, on_failure_callback=of_the_task)
+        @task(email="who@cares.example", **mailed, **died)
         def dies():
             (PLACE / "dying").touch()
-            time.sleep(40)
+            time.sleep(200)
+
+        @task(email="later@cares.example", retries=1, retry_delay=timedelta(hours=1), **mailed, **died)
+        def falls():
+            (PLACE / "falling").touch()
+            time.sleep(200)
+
+        @task(retries=1, retry_delay=timedelta(0), **on)
+        def again(ti=None):
+            if ti.try_number == 1:
+                raise ValueError("as it should")
+            raise AirflowSkipException
 
         serve()
         dies()
+        falls()
+        again()
 """
 
 
-def test_a_task_that_died_has_its_callback_and_its_mail_sent_by_its_team(calling: Home) -> None:
+def kill_supervisor(home: Home, task_id: str) -> None:
+    (ti,) = home.rows("SELECT id FROM task_instance WHERE dag_id='caller_mails' AND task_id=:t", t=task_id)
+    supervisor = next(
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if f"airspace supervisor: caller {ti.id}" in " ".join(process.info["cmdline"] or ())
+    )
+    supervisor.kill()
+
+
+def test_a_tasks_callbacks_run_in_its_sandbox_and_its_mail_is_sent_by_its_team(calling: Home) -> None:
     with calling.engine.begin() as db:
         db.execute(
             text(
@@ -207,23 +244,27 @@ def test_a_task_that_died_has_its_callback_and_its_mail_sent_by_its_team(calling
         )
     calling.write_dag("caller", "mails.py", MAIL.format(place=place(calling, "caller")))
     folder = place(calling, "caller")
-    wait_for(lambda: (folder / "serving").exists() and (folder / "dying").exists())
-    (ti,) = calling.rows("SELECT id FROM task_instance WHERE dag_id='caller_mails' AND task_id='dies'")
-    supervisor = next(
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if f"airspace supervisor: caller {ti.id}" in " ".join(process.info["cmdline"] or ())
-    )
-    supervisor.kill()
-    assert seen(calling, "caller", "task").startswith("dies scheduled__")
-    mail = seen(calling, "caller", "mail")
-    assert "RCPT TO:<who@cares.example>" in mail.replace("to:", "TO:").replace("rcpt", "RCPT")
-    message = email.message_from_string(mail[mail.index("Content-Type:") :].replace("\r", ""))
-    words = "".join(str(part.get_payload(decode=True)) for part in message.walk()) + str(message["Subject"])
-    assert "caller_mails" in words
-    assert "Try 1 out of 1" in words
-    assert calling.env["AIRSPACE_HOME"] not in words
-    calling.await_log("caller_mails", "dies", "Executing Task callback", "Sending failure email")
+    for name in ("serving", "dying", "falling"):
+        wait_for((folder / name).exists)
+    kill_supervisor(calling, "dies")
+    kill_supervisor(calling, "falls")
+    # Of one that died, whoever watched the sandbox asks for it; of one that says itself how it went, its own process.
+    for task_id, kind in (("dies", "failure"), ("falls", "retry")):
+        assert seen(calling, "caller", task_id) == f"{kind} 1 scheduled airspace callback: caller\n"
+    notes = [f"{kind} scheduled airspace task: caller" for kind in ("execute 1", "retry 1", "execute 2", "skipped 2")]
+    wait_for(lambda: calling.states("caller_mails").get("again") == "skipped")
+    wait_for(lambda: (folder / "again").read_text().splitlines() == notes)
+    for to, tries, task_id, kind in (("who", 1, "dies", "failure"), ("later", 2, "falls", "retry")):
+        mail = seen(calling, "caller", f"mail-{to}")
+        assert f"RCPT TO:<{to}@cares.example>" in mail.replace("to:", "TO:").replace("rcpt", "RCPT")
+        message = email.message_from_string(mail[mail.index("Content-Type:") :].replace("\r", ""))
+        words = "".join(str(part.get_payload(decode=True)) for part in message.walk()) + str(message["Subject"])
+        assert "caller_mails" in words
+        assert f"Try 1 out of {tries}" in words
+        assert calling.env["AIRSPACE_HOME"] not in words
+        calling.await_log("caller_mails", task_id, "Executing Task callback", f"Sending {kind} email")
+    states = calling.states("caller_mails")
+    assert (states["dies"], states["falls"]) == ("failed", "up_for_retry")
     assert not calling.rows("SELECT 1 FROM log WHERE event='airspace callback failed' AND dag_id='caller_mails'")
 
 

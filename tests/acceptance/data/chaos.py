@@ -1,4 +1,4 @@
-"""Tasks that notice when they run twice at once, and leave a mark when they are done."""
+"""Tasks that notice when they run twice at once, and leave a mark when they are done: the last ones not before calm."""
 
 from __future__ import annotations
 
@@ -8,15 +8,28 @@ import time
 from datetime import timedelta
 
 from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
-from airflow.sdk import DAG, task
+from airflow.providers.standard.triggers.file import FileTrigger
+from airflow.sdk import DAG, BaseOperator, task
 
 from airspace.sdk import storage, team
 
 COUNT = 67
+LASTING = 4
+CALM = storage() / "calm"
+AGAIN = {"retries": 60, "retry_delay": timedelta(seconds=1), "max_retry_delay": timedelta(seconds=2)}
+
+
+class WaitsForCalm(BaseOperator):
+    def execute(self, context):
+        self.defer(trigger=FileTrigger(str(CALM), poke_interval=0.5), method_name="resume")
+
+    def resume(self, context, event=None):
+        pass
+
 
 with DAG(f"{team()}_chaos", schedule=None, is_paused_upon_creation=False, max_active_tasks=16):
 
-    @task(retries=60, retry_delay=timedelta(seconds=1), max_retry_delay=timedelta(seconds=2))
+    @task(**AGAIN)
     def work(number):
         folder = storage() / "chaos"
         folder.mkdir(exist_ok=True)
@@ -28,6 +41,8 @@ with DAG(f"{team()}_chaos", schedule=None, is_paused_upon_creation=False, max_ac
             file.write(f"{os.getpid()}\n")
             file.flush()
             time.sleep(0.3 + number % 7 / 5)
+            while number >= COUNT - LASTING and not CALM.exists():
+                time.sleep(0.1)
             (folder / f"{number}.done").touch()
         if number % 10 == 9:
             from airflow.sdk.exceptions import AirflowFailException
@@ -35,11 +50,7 @@ with DAG(f"{team()}_chaos", schedule=None, is_paused_upon_creation=False, max_ac
             raise AirflowFailException("as it should")
 
     work.expand(number=list(range(COUNT)))
+    WaitsForCalm(task_id="wait_calm", **AGAIN)
     for seconds in (2, 6, 10, 14):
-        TimeDeltaSensor(
-            task_id=f"wait_{seconds}",
-            delta=timedelta(seconds=seconds),
-            deferrable=True,
-            retries=60,
-            retry_delay=timedelta(seconds=1),
-        )
+        delta = timedelta(seconds=seconds)
+        TimeDeltaSensor(task_id=f"wait_{seconds}", delta=delta, deferrable=True, **AGAIN)

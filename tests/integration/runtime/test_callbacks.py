@@ -37,7 +37,7 @@ def place(home: Home, team: str) -> Path:
     return home.layout.storage / team / "published"
 
 
-def seen(home: Home, team: str, name: str, seconds: float = 30) -> str:
+def seen(home: Home, team: str, name: str, seconds: float = 60) -> str:
     file = place(home, team) / name
     return wait_for(lambda: file.read_text() if file.exists() else "", seconds)
 
@@ -123,7 +123,7 @@ def test_a_dags_callback_runs_in_its_sandbox_and_asks_for_its_own_alone(calling:
     calling.write_dag("neighbour", "theirs.py", OTHERS)
     wait_for(lambda: calling.rows("SELECT 1 FROM dag WHERE dag_id='neighbour_dag'"))
     calling.write_dag("caller", "fails.py", DAG.format(place=place(calling, "caller"), team="caller"))
-    found = json.loads(seen(calling, "caller", "dag", 60))
+    found = json.loads(seen(calling, "caller", "dag", 150))  # the first task of this folder
     assert found["reason"] == "task_failure"
     assert (found["variable"], found["host"], found["xcom"]) == ("caller's", "host-of-caller", "a value")
     assert found["keys"] == ["threshold", "written"]
@@ -402,7 +402,7 @@ def test_a_killed_dag_processor_loses_no_callback_and_repeats_none_that_ended(ca
     wait_for(lambda: not callback_processes("caller"))
     let_go(calling, "caller", *runs)
     calling.start("dag-processor")
-    wait_for(lambda: all((place(calling, "caller") / f"{run}.done").exists() for run in runs))
+    wait_for(lambda: all((place(calling, "caller") / f"{run}.done").exists() for run in runs), 150)
     assert sorted(began(calling, "caller", run) for run in runs) == [1, 1, 2, 2]
     wait_for(lambda: not calling.rows("SELECT 1 FROM callback WHERE bundle_name='caller'"))
     calling.ring("caller")
@@ -463,7 +463,7 @@ def callback_states(home: Home) -> dict[str, str]:
 
 def test_a_missed_deadline_calls_back_in_the_sandbox_and_a_killed_one_is_told(calling: Home) -> None:
     calling.write_dag("caller", "late.py", LATE.format(place=place(calling, "caller")))
-    found = json.loads(seen(calling, "caller", "late", 60))
+    found = json.loads(seen(calling, "caller", "late"))
     assert (found["to"], found["variable"], found["host"]) == ("us", "caller's", "host-of-caller")
     assert found["other"] == "AirflowNotFoundException"
     assert "threshold" in found["keys"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import psutil
 
 from airspace.model.warehouse import Offer
 from tests.integration.certificates import certificate
-from tests.integration.network.servers import Database, Echo, Encrypted, Files
+from tests.integration.network.servers import Database, Echo, Encrypted
 from tests.integration.network.town import Town, own_address
 from tests.integration.sandbox.house import alone, repository, until
 
@@ -138,37 +137,6 @@ while piece := link.recv(1 << 16):
 print(bytes(found) == data + b"|" + hashlib.sha256(data).hexdigest().encode(), len(found))
 """
     assert town.python("reds", code).startswith("True"), echo.met
-
-
-def known_clients_work_unchanged(town: Town) -> None:
-    """requests, libpq and git, which know nothing of a relay."""
-    folder = town.root / "www"
-    folder.mkdir()
-    (folder / "hello.txt").write_text("hello from outside")
-    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t.test", "-c", "init.defaultBranch=main", "-C", str(folder)]
-    for words in (["init", "-q", "work"], ["-C", "work", "commit", "-q", "--allow-empty", "-m", "first"],
-                  ["clone", "-q", "--bare", "work", "repo.git"], ["-C", "repo.git", "update-server-info"]):  # fmt: skip
-        subprocess.run([*git, *words], check=True, capture_output=True)
-    web = Echo(functools.partial(Files, directory=str(folder)))  # type: ignore[arg-type]
-    town.know({"files.test": ["127.0.0.1"], "db.test": ["127.0.0.1"]})
-    with Database(town.root) as database:
-        town.allow("reds", f"files.test:{web.port}", f"db.test:{database.port}", *(
-            f"127.0.0.1:{port}" for port in (web.port, database.port)
-        ))  # fmt: skip
-        said = town.python(
-            "reds",
-            f"""
-import subprocess, requests, psycopg2
-print(requests.get("http://files.test:{web.port}/hello.txt", timeout=10).text)
-with psycopg2.connect(host="db.test", port={database.port}, user="airspace", dbname="postgres") as link:
-    cursor = link.cursor()
-    cursor.execute("SELECT 6 * 7")
-    print(cursor.fetchone()[0])
-url = "http://files.test:{web.port}/repo.git"
-print(subprocess.run(["git", "ls-remote", url, "main"], capture_output=True, text=True).stdout.split()[1:])
-""",
-        )
-    assert said.splitlines() == ["hello from outside", "42", "['refs/heads/main']"], said
 
 
 def a_list_changes_live(town: Town) -> None:
@@ -508,7 +476,6 @@ ALL: tuple[Callable[[Town], None], ...] = (
     a_star_stands_for_what_is_before_a_domain,
     open_means_public_hosts_on_some_ports,
     what_is_said_arrives_whole,
-    known_clients_work_unchanged,
     a_list_changes_live,
     a_killed_relay_comes_back,
     what_is_given_up_leaves_nothing,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.network import cases, snowflake
+from tests.integration.network import cases, clients, snowflake
 from tests.integration.sandbox.house import SHOWN
 from tests.integration.sandbox.outcomes import Run, outcomes
 
@@ -14,8 +14,11 @@ RUNS = {kind: Run(kind, "tests.integration.network.town") for kind in KINDS}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("case", [case.__name__ for case in cases.ALL])
-def test_promise(kind: str, case: str) -> None:
+@pytest.mark.parametrize("case", [case.__name__ for case in (*clients.ALL, *cases.ALL)])
+def test_promise(kind: str, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if reason := clients.missing(case):
+        pytest.skip(reason)
+    monkeypatch.setenv(SHOWN, str(clients.STORE))
     found = outcomes(RUNS[kind], *RUNS.values())
     assert case in found, "its run was cut off"
     error = found[case]

@@ -119,12 +119,12 @@ def own_address() -> str | None:
 
 def main() -> None:
     """Run every case, or those that are named; one line of JSON a case."""
-    from tests.integration.network import cases, snowflake
+    from tests.integration.network import cases, clients, snowflake
 
-    known = (*cases.ALL, *snowflake.ALL)
+    usual = (*clients.ALL, *cases.ALL)
     town = Town()
     try:
-        for case in [case for case in known if case.__name__ in sys.argv[1:]] or cases.ALL:
+        for case in [case for case in (*usual, *snowflake.ALL) if case.__name__ in sys.argv[1:]] or usual:
             error, began = None, time.monotonic()
             try:
                 case(town)

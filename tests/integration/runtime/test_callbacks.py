@@ -535,6 +535,11 @@ def test_a_connection_is_tested_in_its_teams_sandbox_and_no_other(calling: Home)
     assert state == "failed"
     assert "refused" in message
     assert "very-secret" not in message
+    # Where the network's list does not lead, the message says what is missing on it.
+    unlisted = enqueue_test(calling, "caller.mail", "caller", host="mail.unlisted.example", extra=extra)
+    state, message = outcome_of(calling, unlisted)
+    assert state == "failed"
+    assert "mail.unlisted.example is not on the list of team caller; add it" in message
     # The mask that the UI sends back stands for the stored secret, if that goes where it belongs.
     with calling.engine.begin() as db:
         db.execute(

@@ -44,3 +44,18 @@ def test_it_is_short() -> None:
 
 def test_an_extra_that_is_no_json_is_hidden_whole() -> None:
     assert told("got {not json", {"extra": "{not json"}) == "got ***"
+
+
+def test_what_the_network_refused_stands_beside_it() -> None:
+    ours = 'network: DB.example:5432 is not on the list of team reds; add "db.example:5432" to "network"'
+    theirs = [f"network: host{number}.example is not on the list of team reds {'x' * 500}" for number in range(40)]
+    assert told("no answer", CONNECTION, [ours]) == f"no answer\n{ours}"
+    said = told("y" * 10_000, CONNECTION, [*theirs, ours])
+    assert len(said) <= LONGEST
+    message, first, second = said.split("\n")
+    assert len(message) >= LONGEST // 2
+    assert message.endswith("y (cut)")
+    assert (first, second[:22]) == (ours, "network: host0.example")
+    # A name is asked for in small letters, and may hold anything.
+    said = told("", CONNECTION, ["network: S3CR3T-token.example\x1b is not listed"])
+    assert said == "\nnetwork: ***.example is not listed"

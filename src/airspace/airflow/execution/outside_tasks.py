@@ -174,12 +174,14 @@ def test_connection(workload: TestConnection, errand: Errand, sandboxes: Sandbox
     given = client.connection_tests.get_connection(workload.connection_test_id)
     fields = {name: getattr(given, name) for name in ("conn_type", "host", "login", "password", "port", "extra")}
     connection = {**fields, "conn_id": short_name(errand.team, given.conn_id), "schema": given.schema_}
-    try:
-        success, message = _tested(workload, errand, sandboxes, connection)
-    except Exception as error:  # noqa: BLE001 - the test's door: what kept it from running is told to who asked for it
-        success, message = False, f"It could not be tested: {error}"
+    with contextlib.closing(Hearing(bells.run_dir(), errand.team)) as hearing:
+        try:
+            success, message = _tested(workload, errand, sandboxes, connection)
+        except Exception as error:  # noqa: BLE001 - the test's door: what kept it from running is told to who asked for it
+            success, message = False, f"It could not be tested: {error}"
+        refused = [] if success else hearing.lines()
     state = ConnectionTestState.SUCCESS if success else ConnectionTestState.FAILED
-    client.connection_tests.update_state(workload.connection_test_id, state, told(message, connection))
+    client.connection_tests.update_state(workload.connection_test_id, state, told(message, connection, refused))
 
 
 def _tested(

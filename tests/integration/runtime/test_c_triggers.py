@@ -51,6 +51,9 @@ def test_whatever_defers_resumes(teams: Home) -> None:
     assert not [name for name in inside["names"] if "KEY" in name or name in ("AIRSPACE_HOME", "AIRSPACE_RUN")]
     assert "airspace triggers: one" in inside["processes"]
     assert not [title for title in inside["processes"] if "two" in title or "triggerer" in title]
+    # Nobody knows whose it was: the logs of those that waited then say it.
+    line = "network: in-a-trigger.example is not on the list of team one"
+    wait_for(lambda: any(line in teams.task_log("one_all", task) for task in states))
 
     start(teams, {"one_flag": defers("flag")})
     assert ended(teams, "one_hears") == {"hear": "success"}

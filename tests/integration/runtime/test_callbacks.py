@@ -62,8 +62,9 @@ def ask_for(home: Home, bundle: str, request: dict[str, object] | None) -> None:
         )
 
 
+REFUSED = "network: {host} is not on the list of team caller"
 DAG = """
-    import json, os, sys
+    import json, os, socket, sys
     from pathlib import Path
     from airflow.sdk import DAG, Variable, task
     from airflow.sdk.bases.hook import BaseHook
@@ -94,6 +95,7 @@ DAG = """
             "other_host": told(lambda: BaseHook.get_connection("neighbour.warehouse").host),
             "other_count": told(lambda: send(GetTICount(dag_id="neighbour_dag"))),
             "other_xcom": told(lambda: send(GetXCom(dag_id="neighbour_dag", **xcom))),
+            "unlisted": told(lambda: socket.gethostbyname("in-a-callback.example")),
         }}
         print("printed by the callback")
         (PLACE / "dag.part").write_text(json.dumps(found))
@@ -141,7 +143,7 @@ def test_a_dags_callback_runs_in_its_sandbox_and_asks_for_its_own_alone(calling:
     # What "neighbour.threshold" means to this team is a variable of its own.
     assert "caller.neighbour.threshold" in rows
     # Its words are in the log of the run's last task.
-    wait_for(lambda: "printed by the callback" in calling.task_log("caller_fails", "fail"))
+    calling.await_log("caller_fails", "fail", "printed by the callback", REFUSED.format(host="in-a-callback.example"))
     wait_for(lambda: not calling.rows("SELECT 1 FROM callback WHERE bundle_name='caller'"))
 
 
@@ -409,7 +411,7 @@ def test_a_killed_dag_processor_loses_no_callback_and_repeats_none_that_ended(ca
 
 
 LATE = """
-    import json, os, time
+    import json, os, socket, time
     from datetime import timedelta
     from pathlib import Path
     from airflow.sdk import DAG, AsyncCallback, DeadlineAlert, DeadlineReference, SyncCallback, Variable, task
@@ -422,6 +424,10 @@ LATE = """
             other = BaseHook.get_connection("neighbour.warehouse").host
         except Exception as error:
             other = type(error).__name__
+        try:
+            socket.gethostbyname("past-a-deadline.example")
+        except OSError:
+            pass
         found = {{
             "to": to, "run": context["dag_run"]["dag_run_id"], "variable": Variable.get("threshold"), "other": other,
             "host": BaseHook.get_connection("warehouse").host, "environment": sorted(os.environ),
@@ -473,6 +479,7 @@ def test_a_missed_deadline_calls_back_in_the_sandbox_and_a_killed_one_is_told(ca
     assert "it did not work" in told(calling, "caller_late")
     log = "".join(file.read_text() for file in calling.layout.logs.rglob("executor_callbacks/caller_late/*/*"))
     assert "printed by the deadline" in log
+    assert REFUSED.format(host="past-a-deadline.example") in log
     # An asynchronous one is a trigger of its team's.
     (row,) = calling.rows("SELECT team_name FROM trigger WHERE classpath LIKE '%CallbackTrigger'")
     assert row.team_name == "caller"

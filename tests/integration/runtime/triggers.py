@@ -68,6 +68,8 @@ class Own(BaseTrigger):
         return TriggerEvent([*found, Variable.get("written", default="gone")])
 
     async def environment(self):
+        with __import__("contextlib").suppress(OSError):
+            await asyncio.get_running_loop().getaddrinfo("in-a-trigger.example", 1)
         return TriggerEvent({"uid": os.getuid(), "names": sorted(os.environ), "processes": [
             open(f"/proc/{pid}/cmdline").read().split("\\0")[0] for pid in os.listdir("/proc") if pid.isdigit()]})
 

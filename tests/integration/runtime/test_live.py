@@ -290,6 +290,34 @@ def test_a_killed_supervisor_is_a_failed_task(running: Home) -> None:
     wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
+def test_a_task_that_is_marked_failed_is_ended_after_its_on_kill(running: Home) -> None:
+    running.add_team("marked")
+    running.write_dag(
+        "marked",
+        "long.py",
+        """
+        import os, time
+        from airflow.sdk import DAG, BaseOperator
+        class Long(BaseOperator):
+            def execute(self, context):
+                print("began", flush=True)
+                time.sleep(600)
+            def on_kill(self):
+                open(os.environ["AIRSPACE_STORAGE"] + "/marked/killed", "w").close()
+        with DAG("marked_long", schedule="@once", is_paused_upon_creation=False):
+            Long(task_id="long", retries=2)
+        """,
+    )
+    running.await_log("marked_long", "long", "began")
+    child = task_process("airspace task: marked ")
+    with running.engine.begin() as db:
+        db.execute(text("UPDATE task_instance SET state='failed' WHERE dag_id='marked_long'"))
+    wait_for((running.layout.storage / "marked" / "killed").exists)
+    wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    wait_for(lambda: not running.rows("SELECT 1 FROM dag_run WHERE dag_id='marked_long' AND state != 'failed'"))
+    assert running.states("marked_long") == {"long": "failed"}
+
+
 def test_a_workload_of_no_team_never_runs(running: Home) -> None:
     running.add_team("orphaned")
     running.write_dag(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -56,6 +57,23 @@ def test_the_wheel_has_the_examples_in_it(tmp_path: Path) -> None:
     assert any(name.startswith("airspace/airflow/web/sign_in/static/") for name in names)
     assert "airspace/airflow/web/static/airspace.js" in names, "python3 scripts/front_end.py build"
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests/")]
+
+
+@pytest.mark.parametrize("kind", ["wheel", "sdist", "editable"])
+def test_only_a_checkout_may_be_without_our_pages(tmp_path: Path, kind: str) -> None:
+    for name in ("pyproject.toml", "README.md", "LICENSE", "scripts/hatch_build.py", "src/airspace/__init__.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(Path(__file__).parents[3] / name, tmp_path / name)
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "one").touch()
+    make = f"import hatchling.build; print(hatchling.build.build_{kind}('dist'))"
+    done = subprocess.run([sys.executable, "-c", make], cwd=tmp_path, capture_output=True, text=True, check=False)
+    if kind == "editable":
+        assert done.returncode == 0, done.stderr
+    else:
+        assert done.returncode == 1, done.stdout
+        assert "python3 scripts/front_end.py build" in done.stderr
+        assert not list(tmp_path.glob("dist/*"))
 
 
 def test_what_the_user_edited_stays_and_what_they_did_not_is_brought_up_to_date(source: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import { useLocation } from "react-router-dom";
 
 import { base } from "../shared/api";
 import { me as askMe, type Me } from "../shared/me";
-import { choices, hasChoice, outside, remembered, stored, type Choice } from "./teams";
+import { beside, choices, hasChoice, outside, remembered, stored, type Choice } from "./teams";
 import { List } from "./List";
 import { useSwitched } from "./useSwitched";
 
@@ -58,12 +58,13 @@ function Bar({ children }: { children: ReactNode }): ReactElement {
 
 function Full({ me }: { me: Me }): ReactElement {
   const switched = useSwitched(me);
+  const recent = useRecent(me);
   const shown = me.teams.find(({ name }) => name === me.view);
   const everything = me.platform_role === null ? "All my teams" : "All teams";
   return (
     <Bar>
       {hasChoice(me) ? (
-        <Chooser label={shown?.title ?? everything} me={me} />
+        <Chooser label={shown?.title ?? everything} me={me} recent={recent} />
       ) : (
         <Text fontSize="sm" fontWeight="semibold" truncate>
           {shown?.title ?? me.teams[0]?.title ?? everything}
@@ -74,6 +75,7 @@ function Full({ me }: { me: Me }): ReactElement {
           {shown.role}
         </Text>
       )}
+      <Beside me={me} recent={recent} />
       <Box aria-live="polite" color="fg.muted" fontSize="sm" role="status">
         {switched}
       </Box>
@@ -89,9 +91,29 @@ function Full({ me }: { me: Me }): ReactElement {
   );
 }
 
-function Chooser({ me, label }: { me: Me; label: string }): ReactElement {
+/** Another team by one click; on a phone there is no room for it. */
+function Beside({ me, recent }: { me: Me; recent: readonly string[] }): ReactElement {
+  const { pathname } = useLocation();
+  return (
+    <HStack gap={1} hideBelow="md" minWidth={0}>
+      {beside(me, recent, { base: base(), path: pathname }).map(({ id, href, note, title }) => {
+        const words = `Change to ${title}${note === "" ? "" : ` (${note})`}`;
+        return (
+          <Button asChild flexShrink={1} key={id} maxWidth={48} minWidth={0} px={2} size="xs" variant="ghost">
+            <a aria-label={words} href={href} title={words}>
+              <Text as="span" truncate>
+                {title}
+              </Text>
+            </a>
+          </Button>
+        );
+      })}
+    </HStack>
+  );
+}
+
+function Chooser({ me, label, recent }: { me: Me; label: string; recent: readonly string[] }): ReactElement {
   const [open, setOpen] = useState(false);
-  const recent = useRecent(me);
   const { pathname } = useLocation();
   const field = useRef<HTMLInputElement>(null);
   const find = useCallback((typed: string) => choices(me, typed, recent, { base: base(), path: pathname }), [me, recent, pathname]);

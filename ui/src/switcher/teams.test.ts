@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import type { Me } from "../shared/me";
-import { below, choices, hasChoice, outside, remembered, samePlace, stored, thingIn } from "./teams";
+import { below, beside, choices, hasChoice, outside, remembered, samePlace, stored, thingIn } from "./teams";
 
 const ME: Me = {
   contact: null,
@@ -73,6 +73,17 @@ test("a line leads to the same list in that view, and says which one is shown", 
   expect(all).toMatchObject({ current: false, href: "/airflow/t/~/dags", title: "All my teams" });
   expect(teams.find(({ current }) => current)).toMatchObject({ href: "/airflow/t/crm/dags", note: "crm" });
   expect(teams.find(({ id }) => id === "data_science")).toMatchObject({ note: "", role: "lead" });
+});
+
+test("the two other teams looked at last are one click away, and lead to the same list", () => {
+  const many: Me = { ...ME, teams: [...ME.teams, { name: "sales", role: "viewer", title: "Sales" }] };
+  const near = (of: Me, recent: string[]): string[] => beside(of, recent, AT).map(({ id }) => id);
+  expect(near(many, ["crm", "sales", "gone", "finance", "data_science"])).toEqual(["sales", "finance"]);
+  expect(near({ ...many, view: null }, ["crm", "sales", "finance"])).toEqual(["crm", "sales"]);
+  expect(near(many, ["crm"])).toEqual([]);
+  expect(near(ME, ["crm", "finance"])).toEqual(["finance", "data_science"]);
+  expect(near({ ...ME, teams: ME.teams.slice(0, 1) }, ["crm"])).toEqual([]);
+  expect(beside(ME, [], AT)[0]).toMatchObject({ href: "/airflow/t/data_science/dags", title: "Data Science" });
 });
 
 test("who holds a role on the platform finds its page", () => {

@@ -5,6 +5,10 @@ import type { Me, Team } from "../shared/me";
 const RECENT = 8;
 /** How many lines are drawn at once; who has more types a letter. */
 export const MOST = 400;
+/** How many teams stand in the bar itself. */
+const BESIDE = 2;
+/** Who is in no more teams than this finds them in the bar before they have looked at any. */
+const FEW = 3;
 /** In an address, stands for all of the reader's teams. */
 const ALL = "~";
 
@@ -110,6 +114,13 @@ export function choices(me: Me, typed: string, recent: readonly string[], at: { 
     ...last.map((team) => line(team, grouped ? "Recent" : "Teams")),
     ...others.map((team) => line(team, "Teams")),
   ];
+}
+
+/** The teams that are one click away: those looked at last, but for the one that is shown. */
+export function beside(me: Me, recent: readonly string[], at: { base: string; path: string }): Choice[] {
+  const others = choices(me, "", recent, at).filter(({ current, group }) => !current && group !== "");
+  const near = me.teams.length > FEW ? others.filter(({ id }) => recent.includes(id)) : others;
+  return near.slice(0, BESIDE);
 }
 
 function everything(me: Me, base: string, place: string): Choice[] {

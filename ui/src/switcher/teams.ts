@@ -118,6 +118,7 @@ export function choices(me: Me, typed: string, recent: readonly string[], at: { 
 
 /** The teams that are one click away: those looked at last, but for the one that is shown. */
 export function beside(me: Me, recent: readonly string[], at: { base: string; path: string }): Choice[] {
+  if (!hasChoice(me)) return []; // the bar names the only one already
   const others = choices(me, "", recent, at).filter(({ current, group }) => !current && group !== "");
   const near = me.teams.length > FEW ? others.filter(({ id }) => recent.includes(id)) : others;
   return near.slice(0, BESIDE);

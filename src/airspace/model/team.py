@@ -31,6 +31,7 @@ DEFAULT_SLOTS = 16
 MOST_SLOTS = 100_000
 OPEN = "open"
 MOST_ENDPOINTS = 256
+LARGEST = 2**63 - 1
 _ENTRY = r"^(open|.+:\d{1,5})$"
 _TABLE = r"^[a-z_][a-z0-9_]{0,62}$"
 # The sandboxes' own: airspace.sandbox.relay.plan.
@@ -171,7 +172,11 @@ def _network(value: object) -> Any:
 
 def _json(value: object) -> Any:
     """Only what JSON can carry; YAML knows more (dates, NaN, binary)."""
-    if value is None or isinstance(value, (bool, int)):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        if not -LARGEST <= value <= LARGEST:
+            raise _refuse("not-json", "a whole number beyond 64 bits", "put it in quotes")
         return value
     if isinstance(value, str):
         if "\0" in value:

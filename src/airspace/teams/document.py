@@ -20,6 +20,7 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 24
 MAX_NODES = 20_000
 MAX_DUPLICATES = 100
+MAX_DIGITS = 1_000
 
 Path = tuple[Any, ...]
 Report = Callable[[int, int, str, str, str, str], None]
@@ -214,6 +215,8 @@ class _Builder:
 
 def _integer(text: str) -> int:
     plain = text.replace("_", "")
+    if len(plain) > MAX_DIGITS:  # Python itself limits decimal ones only, and fails when it writes the others
+        raise ValueError("too many digits")
     try:
         return int(plain, 10)
     except ValueError:

@@ -13,6 +13,7 @@ from airspace.model.errors import InvalidInputError
 from airspace.model.problem import Problem
 from airspace.model.remote import Remote
 from airspace.model.team import Team
+from airspace.teams import mishaps
 from airspace.teams.document import MAX_BYTES, Document, parse
 from airspace.teams.former import Former
 from airspace.teams.sealed import Keyring
@@ -122,20 +123,22 @@ def read_files(directory: Path) -> tuple[list[TeamFile], list[Problem]]:
     found: list[TeamFile] = []
     inside = _inside(directory)
     for path in _candidates(directory, problems):
-        data = _read(path, inside, problems)
-        document = None if data is None else read_document(str(path), data, problems)
-        if data is None or document is None or _is_platform(path, document):
-            continue
-        if file := _judged(path, data, document, problems):
-            found.append(file)
+        with mishaps.about(str(path)):
+            data = _read(path, inside, problems)
+            document = None if data is None else read_document(str(path), data, problems)
+            if data is None or document is None or _is_platform(path, document):
+                continue
+            if file := _judged(path, data, document, problems):
+                found.append(file)
     return found, problems
 
 
 def read_one(path: Path, data: bytes) -> tuple[TeamFile | None, list[Problem]]:
     """One team file with this content, whether or not it is on disk already."""
     problems: list[Problem] = []
-    document = read_document(str(path), data, problems)
-    return (None if document is None else _judged(path, data, document, problems)), problems
+    with mishaps.about(str(path)):
+        document = read_document(str(path), data, problems)
+        return (None if document is None else _judged(path, data, document, problems)), problems
 
 
 def read_platform(directory: Path) -> tuple[Path, bytes, Document] | None:

@@ -15,7 +15,7 @@ from airspace.model.home import HomeLayout
 from airspace.model.names import did_you_mean
 from airspace.model.problem import Problem
 from airspace.model.warehouse import Offer
-from airspace.teams import checks, completing, folders, former, journal, origins, remotes, steps
+from airspace.teams import checks, completing, folders, former, journal, mishaps, origins, remotes, steps
 from airspace.teams.desired import desired_team
 from airspace.teams.files import InvalidFilesError, Machine, Pushed, Surroundings, TeamFile, read_files, read_one
 from airspace.teams.loading import LoadedTeam, LoadedTeams
@@ -133,22 +133,24 @@ def _judge(
     *,
     follow: bool = True,
 ) -> LoadedTeams:
-    platform, wrong = completing.beside(directory)
-    problems.extend(wrong)
-    files, wrong = completing.complete(files, platform)
-    problems.extend(wrong)
-    problems.extend(checks.check(files, directory, around))
+    with mishaps.about(str(directory)):
+        platform, wrong = completing.beside(directory)
+        problems.extend(wrong)
+        files, wrong = completing.complete(files, platform)
+        problems.extend(wrong)
+        problems.extend(checks.check(files, directory, around))
     loaded = []
     credentials = remotes.read_credentials(layout)
     for file in files:
-        secrets, missing = resolve(file, around) if follow else ({}, [])
-        problems.extend(missing)
-        for name, connection in file.team.connections.items():
-            uri = secrets.get(("connections", name, "uri"), connection.uri)
-            if isinstance(uri, str):
-                problems.extend(checks.check_uri(file, name, uri))
-        if not missing:
-            loaded.append(_loaded(file, secrets, layout, around, credentials))
+        with mishaps.about(file.shown):
+            secrets, missing = resolve(file, around) if follow else ({}, [])
+            problems.extend(missing)
+            for name, connection in file.team.connections.items():
+                uri = secrets.get(("connections", name, "uri"), connection.uri)
+                if isinstance(uri, str):
+                    problems.extend(checks.check_uri(file, name, uri))
+            if not missing:
+                loaded.append(_loaded(file, secrets, layout, around, credentials))
     if problems:
         raise InvalidFilesError(problems)
     return LoadedTeams(tuple(loaded), tuple(checks.warnings(files)), platform, around.root, credentials=credentials)

@@ -16,11 +16,13 @@ from airspace.model.errors import AirspaceError
 from airspace.teams import service
 from airspace.teams.files import MAX_FILES, SUFFIXES, InvalidFilesError
 from airspace.teams.loading import LoadedTeams
+from airspace.teams.mishaps import as_error
 from airspace.teams.ports import ControlPlane
 from airspace.teams.service import Outcome
 
 Signature = tuple[object, ...]
 _NEVER = float("inf")
+_LOOKING, _APPLYING = "looking at the team files", "applying the team files"
 
 
 @dataclass(frozen=True)
@@ -117,13 +119,13 @@ def once(place: Place, reader: Reader) -> bool:
     """Look and apply a single time; False when that did not work, which was told."""
     try:
         place.look()
-    except AirspaceError as error:
-        reader.unseen(error)
+    except Exception as error:  # noqa: BLE001 - see airspace.teams.mishaps
+        reader.unseen(as_error(error, _LOOKING))
         return False
     try:
         reader.applied(place.apply(place.load()))
-    except AirspaceError as error:
-        reader.refused(error)
+    except Exception as error:  # noqa: BLE001 - see airspace.teams.mishaps
+        reader.refused(as_error(error, _APPLYING))
         return False
     return True
 
@@ -171,7 +173,8 @@ class _Watching:
     def _look(self) -> None:
         try:
             found = self.place.look()
-        except AirspaceError as error:
+        except Exception as unforeseen:  # noqa: BLE001 - one commit must not end what applies the next ones
+            error = as_error(unforeseen, _LOOKING)
             self.failures += 1
             longer = self.pace.look * 2.0 ** min(self.failures, 10)
             self.look_at = time.monotonic() + min(longer, max(self.pace.last_pause, self.pace.look))
@@ -199,7 +202,8 @@ class _Watching:
             self.applied, self.told = digest, ""
             if loaded.follows:
                 self.again_at = time.monotonic() + self.pace.again
-        except AirspaceError as error:
+        except Exception as unforeseen:  # noqa: BLE001 - one commit must not end what applies the next ones
+            error = as_error(unforeseen, _APPLYING)
             if (said := _what(error)) != self.told:
                 self.reader.refused(error)
             self.told, self.retry_at = said, time.monotonic() + self.wait

@@ -56,8 +56,10 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("- a\n" * 50_000, "too-big"), (b"x" * (MAX_BYTES + 1), "too-big"), (b"a: \xff", "not-utf8"), ("a: \0", "yaml"),
         ("a: &a [*a]", "bad-alias"), ("a: *b", "bad-alias"), ("a: !!python/object:os.system x", "tag"),
         ("a: !mine x", "tag"), ("a: !!binary aGk=", "tag"), ("--- 1\n--- 2", "many-documents"), ("a: [1", "yaml"),
-        ("[a]: 1", "bad-key"), ("a: " + "9" * 10_000, "bad-value"), ("%YAML 9.9\n---\na: 1", "yaml"),
-        ("a: b: c", "yaml"), ("a:\n\tb: 1", "yaml"), ("a: @x", "yaml"), ("*a : 1", "bad-key"),
+        ("[a]: 1", "bad-key"), ("a: " + "9" * 10_000, "bad-value"),
+        ("a: 0x" + "f" * 5_000, "bad-value"), ("a: 0o" + "7" * 5_000, "bad-value"),
+        ("0x" + "f" * 5_000 + ": 1", "bad-value"), ("%YAML 9.9\n---\na: 1", "yaml"), ("a: b: c", "yaml"),
+        ("a:\n\tb: 1", "yaml"), ("a: @x", "yaml"), ("*a : 1", "bad-key"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_says_so_quickly(data: Any, rule: str) -> None:

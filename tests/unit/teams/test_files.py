@@ -13,6 +13,7 @@ from airspace.model.errors import InvalidInputError
 from airspace.model.home import HomeLayout
 from airspace.model.problem import Problem
 from airspace.teams.files import InvalidFilesError
+from airspace.teams.mishaps import MishapError, about
 from airspace.teams.service import load
 
 
@@ -228,7 +229,14 @@ KEYS = st.sampled_from(
 )
 JUNK = st.recursive(
     st.one_of(
-        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=6), st.just("ops"), st.just("[key]")
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.integers(min_value=2**62, max_value=2**3_000),
+        st.floats(),
+        st.text(max_size=6),
+        st.just("ops"),
+        st.just("[key]"),
     ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
@@ -262,3 +270,37 @@ def test_json_writes_some_characters_in_two_halves(folder: Path) -> None:
     (folder / "ops.yaml").write_text('{"name": "ops", "title": "Ops \\ud83d", "dags": {"folder": "dags/ops"}}')
     [problem] = problems(folder)
     assert (problem.rule, problem.line) == ("bad-text", 1)
+
+
+@pytest.mark.parametrize(
+    "number", ["0x" + "f" * 5_000, "0o" + "7" * 5_000, "0x1" + "0" * 16, str(2**63), str(-(2**63))]
+)
+@pytest.mark.parametrize(
+    "where",
+    [
+        "variables:\n  a: {}\n",
+        "variables:\n  a: [x, {{y: {}}}]\n",
+        "connections:\n  a: {{type: x, extra: {{b: {}}}}}\n",
+    ],
+)
+def test_numbers_that_nothing_can_store(folder: Path, number: str, where: str) -> None:
+    (folder / "ops.yaml").write_text("name: ops\n" + where.format(number))
+    [problem] = problems(folder)
+    assert (problem.rule, problem.line) == ("bad-value" if len(number) > 1_000 else "not-json", 3)
+
+
+def test_the_largest_numbers(folder: Path) -> None:
+    (folder / "ops.yaml").write_text(
+        f"name: ops\nvariables: {{a: {2**63 - 1}, b: {1 - 2**63}, c: 0x7fffffffffffffff}}\n"
+    )
+    assert problems(folder) == []
+
+
+def test_a_fault_of_ours_names_the_file_and_quotes_nothing(folder: Path) -> None:
+    with pytest.raises(MishapError) as caught, about("teams/ops.yaml"):
+        int("hunter22")
+    assert caught.value.message.startswith("teams/ops.yaml: a fault of Airspace itself: ValueError at test_files.py:")
+    assert "report" in str(caught.value.fix)
+    assert "hunter22" not in str(caught.value)
+    with pytest.raises(InvalidInputError), about("teams/ops.yaml"):
+        raise InvalidInputError("known")

@@ -175,3 +175,30 @@ def test_once_is_once(folder: Path) -> None:
     hidden = Hidden(folder, "!away")
     assert not once(hidden, hidden)
     assert town.said + hidden.said == ["applied", "not running", "unseen: away"]
+
+
+def test_a_fault_that_nobody_foresaw_is_told_and_outlived(folder: Path) -> None:
+    def fault() -> Outcome:
+        raise ValueError("hunter22")
+
+    said = Town(folder, fault, fault, lambda: DONE).run()
+    assert said[0].startswith("applying the team files: a fault of Airspace itself: ValueError")
+    assert said[1:] == ["applied"]
+    town = Town(folder, fault)
+    assert once(town, town) is False
+    assert "hunter22" not in str(town.said)
+
+
+def test_a_look_that_fails_unforeseen_is_told_and_outlived(folder: Path) -> None:
+    town = Town(folder, lambda: DONE)
+    looks = iter([False, False, True])
+
+    def look_at() -> Signature:
+        if not next(looks, True):
+            raise KeyError("hunter22")
+        return look(folder)
+
+    town.look = look_at  # type: ignore[method-assign]
+    said = town.run()
+    assert said[0].startswith("unseen: looking at the team files: a fault of Airspace itself: KeyError")
+    assert said[1:] == ["seen again", "applied"]

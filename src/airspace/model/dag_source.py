@@ -7,12 +7,14 @@ option, no other transport, no way out of a folder can be written.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StrictInt, StrictStr, model_validator
+from pydantic import AfterValidator, Field, StrictInt, StrictStr
+from pydantic_core import PydanticCustomError
 
-from airspace.model.parts import Part, refuse
+from airspace.model.parts import JoinedPart, refuse
 from airspace.model.secret import Secret, SecretOnly
 
 GIT, OBJECT_STORE = "git", "object_store"
@@ -120,10 +122,22 @@ def _host_key(value: str) -> str:
     return value
 
 
+def _named(given: Mapping[str, Any]) -> set[str]:
+    return {key for key, value in given.items() if value is not None}
+
+
+def _scheme(url: object) -> str | None:
+    """How a repository is reached; None when that is no URL of one, which is told elsewhere."""
+    try:
+        return urlsplit(_git_url(url)).scheme if isinstance(url, str) else None
+    except PydanticCustomError:
+        return None
+
+
 Every = Annotated[StrictInt, Field(ge=5, le=86_400)]
 
 
-class GitSource(Part):
+class GitSource(JoinedPart):
     """A git repository, or a folder of one that several teams share."""
 
     url: Annotated[StrictStr, AfterValidator(_git_url)] = Field(description="https://host/path.git or ssh://git@host/…")
@@ -142,20 +156,20 @@ class GitSource(Part):
     )
     every: Every = Field(default=EVERY, description="seconds between two looks")
 
-    @model_validator(mode="after")
-    def _fits(self) -> GitSource:
-        scheme = urlsplit(self.url).scheme
-        if self.branch is not None and self.tag is not None:
-            raise refuse("two-sources", "a branch and a tag", "remove one of the two")
-        if scheme == "ssh" and (self.login is not None or self.password is not None):
-            raise refuse("wrong-login", "ssh takes a key, not a password", "write key: {file: PATH}")
-        if scheme == "ssh" and self.key is None:
-            raise refuse("wrong-login", "ssh needs a key", "add key: {file: PATH}, a private key without passphrase")
-        if scheme != "ssh" and (self.key is not None or self.host_key is not None):
-            raise refuse("wrong-login", "a key is for ssh only", "write login and password, or an ssh:// URL")
-        if self.login is not None and self.password is None:
-            raise refuse("wrong-login", "a login without a password", "add password: {env: NAME}")
-        return self
+    @classmethod
+    def crossed(cls, given: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
+        """See :class:`JoinedPart`."""
+        named, scheme = _named(given), _scheme(given.get("url"))
+        if {"branch", "tag"} <= named:
+            yield refuse("two-sources", "a branch and a tag", "remove one of the two")
+        if scheme == "ssh" and named & {"login", "password"}:
+            yield refuse("wrong-login", "ssh takes a key, not a password", "write key: {file: PATH}")
+        elif "login" in named and "password" not in named:
+            yield refuse("wrong-login", "a login without a password", "add password: {env: NAME}")
+        if scheme == "ssh" and "key" not in named:
+            yield refuse("wrong-login", "ssh needs a key", "add key: {file: PATH}, a private key without passphrase")
+        if scheme not in ("ssh", None) and named & {"key", "host_key"}:
+            yield refuse("wrong-login", "a key is for ssh only", "write login and password, or an ssh:// URL")
 
     @property
     def place(self) -> tuple[str, str]:
@@ -164,7 +178,7 @@ class GitSource(Part):
         return self.url.removesuffix(".git"), ref
 
 
-class ObjectStoreSource(Part):
+class ObjectStoreSource(JoinedPart):
     """What lies below a prefix of an object store."""
 
     url: Annotated[StrictStr, AfterValidator(_store_url)] = Field(description="s3://bucket/prefix")
@@ -176,11 +190,11 @@ class ObjectStoreSource(Part):
     secret: SecretOnly | None = Field(default=None, description="secret access key, by reference")
     every: Every = Field(default=EVERY, description="seconds between two looks")
 
-    @model_validator(mode="after")
-    def _fits(self) -> ObjectStoreSource:
-        if (self.key is None) != (self.secret is None):
-            raise refuse("wrong-login", "key and secret go together", "add the other one, or remove both")
-        return self
+    @classmethod
+    def crossed(cls, given: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
+        """See :class:`JoinedPart`."""
+        if len(_named(given) & {"key", "secret"}) == 1:
+            yield refuse("wrong-login", "key and secret go together", "add the other one, or remove both")
 
     @property
     def address(self) -> str:
@@ -188,7 +202,7 @@ class ObjectStoreSource(Part):
         return self.endpoint or f"https://s3.{self.region}.amazonaws.com"
 
 
-class DagSource(Part):
+class DagSource(JoinedPart):
     """Where the team's Dags come from: one of these."""
 
     folder: Annotated[StrictStr, AfterValidator(_folder)] | None = Field(
@@ -198,11 +212,11 @@ class DagSource(Part):
     git: GitSource | None = None
     object_store: ObjectStoreSource | None = None
 
-    @model_validator(mode="after")
-    def _one(self) -> DagSource:
-        if sum(source is not None for source in (self.folder, self.git, self.object_store)) > 1:
-            raise refuse("two-sources", "a team's Dags come from one place", "keep one of folder, git, object_store")
-        return self
+    @classmethod
+    def crossed(cls, given: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
+        """See :class:`JoinedPart`."""
+        if len(_named(given) & {"folder", GIT, OBJECT_STORE}) > 1:
+            yield refuse("two-sources", "a team's Dags come from one place", "keep one of folder, git, object_store")
 
     @property
     def remote(self) -> GitSource | ObjectStoreSource | None:

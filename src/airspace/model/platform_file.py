@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, StrictInt, StrictStr, model_validator
 
 from airspace.model import names
+from airspace.model.endpoints import Network
 from airspace.model.parts import Part as _Part
 from airspace.model.parts import refuse as _refuse
 from airspace.model.roles import Role
@@ -14,7 +15,6 @@ from airspace.model.team import (
     MOST_SLOTS,
     Limits,
     MemberName,
-    Network,
     RoleName,
     ShortName,
     Team,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
-from typing import Annotated, Any, Literal, Union
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -16,27 +16,24 @@ from pydantic import (
     StrictInt,
     StrictStr,
     WithJsonSchema,
-    model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from airspace.model import names
 from airspace.model.dag_source import DagSource
+from airspace.model.endpoints import OPEN, Network
+from airspace.model.parts import JoinedPart as _JoinedPart
 from airspace.model.parts import Part as _Part
 from airspace.model.parts import refuse as _refuse
+from airspace.model.parts import refuse_each as _refuse_each
 from airspace.model.roles import Role
 from airspace.model.secret import REFERENCE_SCHEMA, Secret, SecretRef, is_reference, parse_reference
 from airspace.model.sizes import parse_size
 
 DEFAULT_SLOTS = 16
 MOST_SLOTS = 100_000
-OPEN = "open"
-MOST_ENDPOINTS = 256
 LARGEST = 2**63 - 1
-_ENTRY = r"^(open|.+:\d{1,5})$"
 _TABLE = r"^[a-z_][a-z0-9_]{0,62}$"
-# The sandboxes' own: airspace.sandbox.relay.plan.
-_SET_ASIDE = ipaddress.ip_network("198.18.0.0/15")
-_HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 
 
 def _team_name(value: str) -> str:
@@ -110,85 +107,39 @@ def _text(value: str) -> str:
     return value
 
 
-def _endpoint(value: str) -> str:
-    host, colon, port = value.rpartition(":")
-    how = "write host:port, for example objects.example:443"
-    if not colon or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
-        raise _refuse("bad-endpoint", "an endpoint has a port between 1 and 65535", how)
-    if host.startswith("[") and host.endswith("]"):
-        return f"[{_ipv6(host[1:-1], how)}]:{int(port)}"
-    host = host.lower().removesuffix(".")
-    try:
-        address = ipaddress.IPv4Address(host)
-    except ValueError:
-        _check_host_name(host, how)
-    else:
-        _check_usable(address)
-    return f"{host}:{int(port)}"
-
-
-def _ipv6(text: str, how: str) -> ipaddress.IPv6Address:
-    try:
-        address = ipaddress.IPv6Address(text)
-    except ValueError:
-        raise _refuse("bad-endpoint", "no IPv6 address between the brackets", how) from None
-    if address.scope_id or address.ipv4_mapped:
-        raise _refuse("bad-endpoint", "an IPv6 address that means another one", "write that one")
-    _check_usable(address)
-    return address
-
-
-def _check_host_name(host: str, how: str) -> None:
-    """A name, or ``*.`` and the end of one."""
-    labels = host.removeprefix("*.").split(".")
-    if len(host) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in labels):
-        raise _refuse("bad-endpoint", "this is no host name or address", how)
-    if labels[-1].isdigit() or labels[-1].startswith("0x"):
-        raise _refuse("bad-endpoint", "a number in place of an address", "write the address with its four parts")
-    if host.startswith("*.") and len(labels) < 2:
-        raise _refuse("bad-endpoint", "*. stands before a domain, not before all", "for example *.s3.example:443")
-
-
-def _check_usable(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
-    """An address that one host can have."""
-    if address.is_unspecified or address.is_multicast or (address.version == 4 and address.is_reserved):
-        raise _refuse("bad-endpoint", "no host has this address", "write the address of one host")
-    if address in _SET_ASIDE:
-        raise _refuse("bad-endpoint", "sandboxes know names by such addresses", "write the host's name")
-
-
-def _network(value: object) -> Any:
-    if value == OPEN:
-        return OPEN
-    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-        raise _refuse(
-            "wrong-type", "network is a list of host:port, or the word open", 'for example ["db.example:5432"]'
-        )
-    if len(value) > MOST_ENDPOINTS:
-        raise _refuse("bad-endpoint", f"more than {MOST_ENDPOINTS} entries", "*.domain:port stands for many hosts")
-    entries = tuple(dict.fromkeys(item if item == OPEN else _endpoint(item) for item in value))
-    return OPEN if entries == (OPEN,) else entries
-
-
 def _json(value: object) -> Any:
     """Only what JSON can carry; YAML knows more (dates, NaN, binary)."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        if not -LARGEST <= value <= LARGEST:
-            raise _refuse("not-json", "a whole number beyond 64 bits", "put it in quotes")
-        return value
-    if isinstance(value, str):
+    if wrong := list(_no_json(value, ())):
+        raise _refuse_each(wrong)
+    return _listed(value)
+
+
+def _no_json(
+    value: object, place: tuple[int | str, ...]
+) -> Iterator[tuple[tuple[int | str, ...], PydanticCustomError]]:
+    """What in a value is none, and where."""
+    if isinstance(value, dict) and all(isinstance(key, str) and "\0" not in key for key in value):
+        for key, item in value.items():
+            yield from _no_json(item, (*place, key))
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _no_json(item, (*place, index))
+    elif isinstance(value, str):
         if "\0" in value:
-            raise _refuse("not-json", "text with a NUL character cannot be stored", "remove it")
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    if isinstance(value, (list, tuple)):
-        return [_json(item) for item in value]
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {key: _json(item) for key, item in value.items()}
-    raise _refuse("not-json", "this value is not JSON (a date? infinity? a key that is no text?)", "put it in quotes")
+            yield place, _refuse("not-json", "text with a NUL character cannot be stored", "remove it")
+    elif isinstance(value, int):
+        if not -LARGEST <= value <= LARGEST:
+            yield place, _refuse("not-json", "a whole number beyond 64 bits", "put it in quotes")
+    elif value is not None and not (isinstance(value, float) and math.isfinite(value)):
+        message = "this value is not JSON (a date? infinity? a key that is no text?)"
+        yield place, _refuse("not-json", message, "put it in quotes")
+
+
+def _listed(value: Any) -> Any:
+    """Lists in place of tuples, which Python's own callers may give."""
+    if isinstance(value, dict):
+        return {key: _listed(item) for key, item in value.items()}
+    return [_listed(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _json_or_secret(value: object) -> Any:
@@ -221,22 +172,9 @@ JsonOrSecret = Annotated[
     Any, PlainValidator(_json_or_secret), PlainSerializer(_dump), WithJsonSchema({"description": "any JSON value"})
 ]
 Text = Annotated[StrictStr, AfterValidator(_text)]
-Network = Annotated[
-    Union[tuple[str, ...], Literal["open"]],  # noqa: UP007 - evaluated by pydantic on Python 3.10 too
-    PlainValidator(_network),
-    PlainSerializer(lambda value: value if isinstance(value, str) else list(value)),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"const": OPEN},
-                {"type": "array", "maxItems": MOST_ENDPOINTS, "items": {"type": "string", "pattern": _ENTRY}},
-            ]
-        }
-    ),
-]
 
 
-class Connection(_Part):
+class Connection(_JoinedPart):
     """One connection under its short name: either ``uri`` or the single fields."""
 
     type: Annotated[StrictStr, Field(min_length=1, max_length=100)] | None = Field(
@@ -251,14 +189,13 @@ class Connection(_Part):
     uri: Secret | None = Field(default=None, description="the whole connection as one URI, instead of the other keys")
     description: Text | None = None
 
-    @model_validator(mode="after")
-    def _one_way(self) -> Connection:
-        single = self.model_fields_set - {"uri", "description"}
-        if self.uri is not None and single:
-            raise _refuse("uri-and-fields", "a connection has either uri or single keys", "remove one of the two")
-        if self.uri is None and self.type is None:
-            raise _refuse("missing-key", "a connection needs a type or a uri", "add for example type: postgres")
-        return self
+    @classmethod
+    def crossed(cls, given: Mapping[str, Any]) -> Iterator[PydanticCustomError]:
+        """See :class:`airspace.model.parts.JoinedPart`."""
+        if given.get("uri") is not None and set(given) - {"uri", "description"}:
+            yield _refuse("uri-and-fields", "a connection has either uri or single keys", "remove one of the two")
+        if given.get("uri") is None and given.get("type") is None:
+            yield _refuse("missing-key", "a connection needs a type or a uri", "add for example type: postgres")
 
 
 class Limits(_Part):
@@ -374,4 +311,4 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Airspace team file"}
 
 
-__all__ = ["REFERENCE_SCHEMA", "AssetGrant", "Connection", "DagSource", "Limits", "Team", "json_schema"]
+__all__ = ["OPEN", "REFERENCE_SCHEMA", "AssetGrant", "Connection", "DagSource", "Limits", "Team", "json_schema"]

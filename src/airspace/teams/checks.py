@@ -22,6 +22,7 @@ def check(files: Sequence[TeamFile], directory: Path, around: Surroundings) -> I
     """Every problem between files, and between a file and its surroundings. Secrets are checked elsewhere."""
     yield from _one_file_a_team(files)
     yield from _look_alikes(files, around)
+    yield from _one_owner(files)
     known = {file.team.name for file in files} | around.known_teams
     misplaced = set()
     for file in files:
@@ -144,17 +145,43 @@ def _former(file: TeamFile, around: Surroundings) -> Iterator[Problem]:
 
 def _consumers(file: TeamFile, known: set[str], around: Surroundings) -> Iterator[Problem]:
     for asset, grant in file.team.assets.items():
-        for index, consumer in enumerate(grant.consumers):
+        seen: set[str] = set()
+        for index, consumer in _listed(file, asset, grant.consumers):
             path = ("assets", asset, "consumers", index)
-            if consumer in grant.consumers[:index]:
+            if consumer in seen:
                 yield file.problem(path, "duplicate", f"{consumer} is named twice", "remove one")
             elif consumer not in known and (now := around.former.get(consumer)):
                 message = f"team {consumer} is called {now.now} now"
                 yield file.problem(path, "renamed-team", message, f"write {now.now}")
-            elif consumer not in known:
+            elif consumer not in known | around.unread:
                 near = names.did_you_mean(consumer, known)
                 fix = f"did you mean {near}?" if near else f"add a file for the team {consumer}, or remove it here"
                 yield file.problem(path, "unknown-team", f"there is no team {consumer}", fix)
+            seen.add(consumer)
+
+
+def _listed(file: TeamFile, asset: str, consumers: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """The consumers of an asset with their places in the file, where unusable ones may stand between them."""
+    written = file.document.value["assets"][asset]["consumers"] if consumers else ()
+    return ((index, name) for index, name in enumerate(written) if isinstance(name, str) and name in consumers)
+
+
+def _one_owner(files: Sequence[TeamFile]) -> Iterator[Problem]:
+    """An asset is one team's. What the files of other folders name is known only where they are applied."""
+    owners: dict[str, tuple[str, TeamFile]] = {}
+    for file in files:
+        for asset in file.team.assets:
+            first, owner = owners.setdefault(asset.casefold(), (asset, file))
+            if owner.team.name == file.team.name:
+                continue
+            path = ("assets", asset)
+            place = f"{owner.shown}:{owner.document.place(('assets', first), key=True)[0]}"
+            if first == asset:
+                message = f"the asset {asset} is named by the team {owner.team.name} too: {place}"
+                yield file.problem(path, "duplicate", message, "leave it to the team that makes it", on_key=True)
+            else:
+                message = f"{asset} and {first} of the team {owner.team.name} differ only in case: {place}"
+                yield file.problem(path, "case-collision", message, "rename or remove one", on_key=True)
 
 
 def _folder(file: TeamFile, directory: Path, around: Surroundings) -> Iterator[Problem]:

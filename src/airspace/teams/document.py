@@ -239,7 +239,7 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
 def parse(data: bytes, report: Report) -> Document | None:
     """The document in ``data``, or None when it cannot be read at all; either way every problem went to ``report``."""
     if len(data) > MAX_BYTES:
-        report(0, 0, "", "too-big", f"larger than {MAX_BYTES // 1024} KiB", "keep data elsewhere")
+        report(1, 1, "", "too-big", f"larger than {MAX_BYTES // 1024} KiB", "keep data elsewhere")
         return None
     try:
         text = data.decode("utf-8-sig")
@@ -271,12 +271,14 @@ def _read(text: str, report: Report) -> Document | None:
         return None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         report(line, column, "", "yaml", f"not valid YAML: {error.problem or error.context}", "correct the YAML here")
         return None
     except (YAMLError, ValueError) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else "unreadable"
-        report(0, 0, "", "yaml", f"not valid YAML: {reason}", "correct the YAML")
+        before = text[: max(getattr(error, "position", 0), 0)]  # of a character that no YAML holds
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        report(line, column, "", "yaml", f"not valid YAML: {reason}", "correct the YAML")
         return None
 
 

@@ -17,7 +17,7 @@ from airspace.teams import mishaps
 from airspace.teams.document import MAX_BYTES, Document, parse
 from airspace.teams.former import Former
 from airspace.teams.sealed import Keyring
-from airspace.teams.validation import validate
+from airspace.teams.validation import STAND_IN, validate
 
 SUFFIXES = (".yaml", ".yml")
 PLATFORM_FILES = ("platform.yaml", "platform.yml")
@@ -89,6 +89,7 @@ class Surroundings:
     :param machine: what a team cannot have more of; not checked when None
     :param pushed: set when the files came from a repository
     :param former: names that teams had before, and that files may still say
+    :param unread: what files are called, without their endings, of which nobody knows what team they are
     """
 
     root: Path | None = None
@@ -103,6 +104,7 @@ class Surroundings:
     machine: Machine | None = None
     pushed: Pushed | None = None
     former: Mapping[str, Former] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
 
 
 class InvalidFilesError(InvalidInputError):
@@ -139,6 +141,12 @@ def read_one(path: Path, data: bytes) -> tuple[TeamFile | None, list[Problem]]:
     with mishaps.about(str(path)):
         document = read_document(str(path), data, problems)
         return (None if document is None else _judged(path, data, document, problems)), problems
+
+
+def unread(files: Iterable[TeamFile], problems: Iterable[Problem]) -> frozenset[str]:
+    """What files are called, without their endings, whose team is not known: they are too broken."""
+    known = {file.shown for file in files if file.team.name != STAND_IN}
+    return frozenset(Path(problem.file).stem for problem in problems if problem.file not in known)
 
 
 def read_platform(directory: Path) -> tuple[Path, bytes, Document] | None:
@@ -202,11 +210,11 @@ def _read(path: Path, inside: str, problems: list[Problem]) -> bytes | None:
     try:
         return _open(path, inside)
     except _UnreadableError as error:
-        problems.append(Problem(str(path), 0, 0, "", error.rule, error.message, error.fix))
+        problems.append(Problem(str(path), 1, 1, "", error.rule, error.message, error.fix))
     except OSError as error:
         reason = "a loop of links" if error.errno == errno.ELOOP else error.strerror
         fix = f"correct it or remove it: {path}"
-        problems.append(Problem(str(path), 0, 0, "", "unreadable", f"cannot be read: {reason}", fix))
+        problems.append(Problem(str(path), 1, 1, "", "unreadable", f"cannot be read: {reason}", fix))
     return None
 
 

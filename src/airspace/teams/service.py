@@ -17,7 +17,16 @@ from airspace.model.problem import Problem
 from airspace.model.warehouse import Offer
 from airspace.teams import checks, completing, folders, former, journal, mishaps, origins, remotes, steps
 from airspace.teams.desired import desired_team
-from airspace.teams.files import InvalidFilesError, Machine, Pushed, Surroundings, TeamFile, read_files, read_one
+from airspace.teams.files import (
+    InvalidFilesError,
+    Machine,
+    Pushed,
+    Surroundings,
+    TeamFile,
+    read_files,
+    read_one,
+    unread,
+)
 from airspace.teams.loading import LoadedTeam, LoadedTeams
 from airspace.teams.ports import WORKER, ControlPlane, Tell
 from airspace.teams.references import KeyPath, age_key_file, ask_backend, resolve
@@ -136,6 +145,7 @@ def _judge(
     with mishaps.about(str(directory)):
         platform, wrong = completing.beside(directory)
         problems.extend(wrong)
+        around = replace(around, unread=unread(files, problems))
         files, wrong = completing.complete(files, platform)
         problems.extend(wrong)
         problems.extend(checks.check(files, directory, around))
@@ -149,7 +159,7 @@ def _judge(
                 uri = secrets.get(("connections", name, "uri"), connection.uri)
                 if isinstance(uri, str):
                     problems.extend(checks.check_uri(file, name, uri))
-            if not missing:
+            if not problems:
                 loaded.append(_loaded(file, secrets, layout, around, credentials))
     if problems:
         raise InvalidFilesError(problems)

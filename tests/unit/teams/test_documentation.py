@@ -47,7 +47,7 @@ def test_every_key_is_described() -> None:
 
 def test_every_rule_is_described() -> None:
     sources = [*(ROOT / "src/airspace/teams").glob("*.py"), ROOT / "src/airspace/model/team.py"]
-    models = ("secret", "platform_file", "dag_source")
+    models = ("secret", "platform_file", "dag_source", "endpoints")
     sources += [ROOT / f"src/airspace/model/{name}.py" for name in models]
     code = "\n".join(path.read_text() for path in sources)
     rules = set(re.findall(r'refuse\(\s*"([a-z0-9-]+)"', code))

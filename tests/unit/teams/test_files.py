@@ -206,7 +206,9 @@ def test_warnings_do_not_stop(folder: Path) -> None:
 
 def test_three_hundred_teams_are_judged_quickly(folder: Path) -> None:
     for number in range(300):
-        text = f"name: team_{number}\ndags: {{folder: dags/t{number}}}\nassets: {{x: {{consumers: [team_0]}}}}\n"
+        text = (
+            f"name: team_{number}\ndags: {{folder: dags/t{number}}}\nassets: {{x{number}: {{consumers: [team_0]}}}}\n"
+        )
         (folder / f"team_{number}.yaml").write_text(text)
     assert len(load(folder, HomeLayout(folder.parent / "home"), {}).teams) == 300
 
@@ -304,3 +306,130 @@ def test_a_fault_of_ours_names_the_file_and_quotes_nothing(folder: Path) -> None
     assert "hunter22" not in str(caught.value)
     with pytest.raises(InvalidInputError), about("teams/ops.yaml"):
         raise InvalidInputError("known")
+
+
+def places(folder: Path, **more: object) -> list[tuple[int, str, str]]:
+    return sorted((found.line, found.key, found.rule) for found in problems(folder, **more))  # type: ignore[arg-type]
+
+
+def test_every_entry_of_network_is_told_where_it_stands(folder: Path) -> None:
+    (folder / "ops.yaml").write_text("name: ops\nnetwork:\n  - db.example\n  - ok.example:1\n  - 5\n  - '*:1'\n")
+    assert places(folder) == [
+        (3, "network.0", "bad-endpoint"),
+        (5, "network.2", "wrong-type"),
+        (6, "network.3", "bad-endpoint"),
+    ]
+    (folder / "ops.yaml").write_text("name: ops\n")
+    (folder / "platform.yaml").write_text("defaults:\n  network:\n    - db.example\n    - x.example:0\n")
+    assert places(folder) == [
+        (3, "defaults.network.0", "bad-endpoint"),
+        (4, "defaults.network.1", "bad-endpoint"),
+    ]
+
+
+def test_values_that_are_no_json_are_told_where_they_stand(folder: Path) -> None:
+    (folder / "ops.yaml").write_text("name: ops\nvariables:\n  v:\n    - .inf\n    - 1\n    - {k: .nan}\n")
+    assert places(folder) == [(4, "variables.v.0", "not-json"), (6, "variables.v.2.k", "not-json")]
+
+
+def test_keys_that_do_not_go_together_are_told_with_the_rest(folder: Path) -> None:
+    (folder / "ops.yaml").write_text(
+        "name: ops\nconnections:\n"
+        "  a: {uri: 'http://x', type: x, port: no}\n"
+        "  b: {port: 5, host: [1]}\n"
+        "  c: {type: 5, hots: x}\n"
+        "  d: {uri: [1], hots: x}\n"
+        "  e: {}\n"
+    )
+    assert places(folder) == [
+        (3, "connections.a", "uri-and-fields"),
+        (3, "connections.a.port", "wrong-type"),
+        (4, "connections.b", "missing-key"),
+        (4, "connections.b.host", "wrong-type"),
+        (5, "connections.c.hots", "unknown-key"),
+        (5, "connections.c.type", "wrong-type"),
+        (6, "connections.d.hots", "unknown-key"),
+        (6, "connections.d.uri", "wrong-type"),
+        (7, "connections.e", "missing-key"),
+    ]
+
+
+def test_everything_wrong_with_a_source_is_told(folder: Path) -> None:
+    (folder / "ops.yaml").write_text(
+        "name: ops\ndags:\n  git:\n    branch: 5\n    tag: v1\n"
+        "    password: {env: NOPE}\n    key: {env: NOPE2}\n    hots: 1\n"
+    )
+    (folder / "more.yaml").write_text(
+        "name: more\ndags:\n  folder: x\n  git:\n    url: 'https://git.example/x.git'\n    every: 1\n"
+        "    login: bot\n    key: {env: NOPE}\n"
+    )
+    (folder / "store.yaml").write_text("name: store\ndags: {object_store: {url: here, key: x, every: 1}}\n")
+    assert places(folder) == [
+        (2, "dags.object_store", "wrong-login"),
+        (2, "dags.object_store.every", "out-of-range"),
+        (2, "dags.object_store.url", "bad-url"),
+        (3, "dags", "two-sources"),
+        (3, "dags.git.url", "missing-key"),
+        (4, "dags.git", "two-sources"),
+        (4, "dags.git.branch", "wrong-type"),
+        (5, "dags.git", "wrong-login"),
+        (5, "dags.git", "wrong-login"),
+        (6, "dags.git.every", "out-of-range"),
+        (6, "dags.git.password", "no-secret"),
+        (7, "dags.git.key", "no-secret"),
+        (8, "dags.git.hots", "unknown-key"),
+        (8, "dags.git.key", "no-secret"),
+    ]
+
+
+def test_one_bad_entry_hides_no_other(folder: Path) -> None:
+    (folder / "ops.yaml").write_text(
+        "name: ops\nassets:\n  x:\n    consumers:\n"
+        "      - Bad\n      - other_nobody\n      - 5\n      - ops2\n      - ops2\n"
+    )
+    (folder / "ops2.yaml").write_text("name: ops2\n")
+    assert places(folder) == [
+        (5, "assets.x.consumers.0", "bad-name"),
+        (6, "assets.x.consumers.1", "unknown-team"),
+        (7, "assets.x.consumers.2", "wrong-type"),
+        (9, "assets.x.consumers.4", "duplicate"),
+    ]
+
+
+def test_an_asset_of_two_files_is_told_with_both_places(folder: Path) -> None:
+    (folder / "a.yaml").write_text("name: team_a\nassets:\n  x: {}\n  orders: {}\n")
+    (folder / "b.yaml").write_text("name: team_b\nassets: {x: {}}\n")
+    (folder / "c.yaml").write_text("name: team_c\nassets: {Orders: {}}\n")
+    found = {problem.key: problem for problem in problems(folder)}
+    assert {key: problem.rule for key, problem in found.items()} == {
+        "assets.x": "duplicate",
+        "assets.Orders": "case-collision",
+    }
+    assert found["assets.x"].file == f"{folder}/b.yaml"
+    assert found["assets.x"].message.endswith(f"team team_a too: {folder}/a.yaml:3")
+    assert found["assets.Orders"].message.endswith(f"{folder}/a.yaml:4")
+
+
+def test_a_consumer_whose_file_is_broken_is_not_missing(folder: Path) -> None:
+    (folder / "ops.yaml").write_text("name: ops\nassets: {x: {consumers: [broken_one, unnamed, nobody_here]}}\n")
+    (folder / "broken_one.yaml").write_text("name: [\n")
+    (folder / "unnamed.yaml").write_text("name: Unnamed\n")
+    assert [problem.message for problem in problems(folder) if problem.rule == "unknown-team"] == [
+        "there is no team nobody_here"
+    ]
+
+
+def test_a_number_in_quotes_is_told_once(folder: Path) -> None:
+    (folder / "ops.yaml").write_text("name: ops\nlimits: {cpu: '2'}\nwarehouse: {sze: 1G}\n")
+    [first, second] = problems(folder)
+    assert (first.key, first.rule, first.message) == ("limits.cpu", "wrong-type", "cpu should be a number")
+    assert second.fix == "did you mean size?"
+
+
+def test_every_problem_has_a_line(folder: Path) -> None:
+    (folder / "a.yaml").write_text("name: a\n# \x1b[2K\n")
+    (folder / "b.yaml").write_text("name: b\n\n\0")
+    (folder / "c.yaml").write_bytes(b"x" * 300_000)
+    (folder / "d.yaml").symlink_to("/etc/passwd")
+    (folder / "e.yaml").symlink_to("e.yaml")
+    assert [problem.line for problem in problems(folder)] == [2, 3, 1, 1, 1]

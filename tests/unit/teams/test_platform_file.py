@@ -77,6 +77,8 @@ def test_everything_wrong_with_it_is_told_with_the_rest(folder: Path) -> None:
         ("platform.yaml", 1, "bad-text"),
         ("platform.yaml", 2, "unknown-key"),
         ("platform.yaml", 3, "bad-name"),
+        ("platform.yaml", 3, "case-collision"),
+        ("platform.yaml", 3, "duplicate"),
         ("platform.yaml", 4, "unknown-key"),
         ("platform.yaml", 4, "bad-size"),
         ("ops.yaml", 2, "out-of-range"),

@@ -33,6 +33,7 @@ from airspace.model.sizes import parse_size
 DEFAULT_SLOTS = 16
 MOST_SLOTS = 100_000
 LARGEST = 2**63 - 1
+_TYPE = r"^[A-Za-z0-9_.-]{1,100}$"
 _TABLE = r"^[a-z_][a-z0-9_]{0,62}$"
 
 
@@ -59,6 +60,13 @@ def _table_name(value: str) -> str:
     if re.fullmatch(_TABLE, value) is None:
         how = "lower-case letters, digits and underscores, up to 63, without the schema"
         raise _refuse("bad-name", "this is no name of a table", f"a table is written as PostgreSQL keeps it: {how}")
+    return value
+
+
+def _type(value: str) -> str:
+    if re.fullmatch(_TYPE, value) is None or value.endswith("\n"):
+        fix = "write it as Airflow does, for example postgres: letters, digits, '_', '-' and '.', up to 100"
+        raise _refuse("bad-name", "this is no type of a connection", fix)
     return value
 
 
@@ -172,20 +180,19 @@ JsonOrSecret = Annotated[
     Any, PlainValidator(_json_or_secret), PlainSerializer(_dump), WithJsonSchema({"description": "any JSON value"})
 ]
 Text = Annotated[StrictStr, AfterValidator(_text)]
+ConnectionType = Annotated[StrictStr, AfterValidator(_type), WithJsonSchema({"type": "string", "pattern": _TYPE})]
 
 
 class Connection(_JoinedPart):
     """One connection under its short name: either ``uri`` or the single fields."""
 
-    type: Annotated[StrictStr, Field(min_length=1, max_length=100)] | None = Field(
-        default=None, description="Airflow's connection type: postgres, http, aws ..."
-    )
+    type: ConnectionType | None = Field(default=None, description="Airflow's connection type: postgres, http, aws ...")
     host: Annotated[Text, Field(max_length=500)] | None = None
     port: Annotated[StrictInt, Field(ge=1, le=65535)] | None = None
     login: Secret | None = None
     password: Secret | None = Field(default=None, description="a reference is the good way; plain text gets a warning")
     schema_: Annotated[Text, Field(max_length=500)] | None = Field(default=None, alias="schema")
-    extra: dict[StrictStr, JsonOrSecret] = Field(default_factory=dict, description="values may be secret references")
+    extra: dict[Text, JsonOrSecret] = Field(default_factory=dict, description="values may be secret references")
     uri: Secret | None = Field(default=None, description="the whole connection as one URI, instead of the other keys")
     description: Text | None = None
 

@@ -433,3 +433,23 @@ def test_every_problem_has_a_line(folder: Path) -> None:
     (folder / "d.yaml").symlink_to("/etc/passwd")
     (folder / "e.yaml").symlink_to("e.yaml")
     assert [problem.line for problem in problems(folder)] == [2, 3, 1, 1, 1]
+
+
+@pytest.mark.parametrize("kind", ['"a\\0b"', "''", "a b", '"x\\n"', "x" * 101, "é"])
+def test_what_is_no_type_of_a_connection(folder: Path, kind: str) -> None:
+    (folder / "ops.yaml").write_text(f"name: ops\nconnections:\n  w: {{type: {kind}}}\n")
+    assert places(folder) == [(3, "connections.w.type", "bad-name")]
+
+
+def test_nothing_that_the_database_refuses_gets_through(folder: Path) -> None:
+    nul = '"a\\0b"'
+    (folder / "ops.yaml").write_text(
+        "name: ops\nconnections:\n"
+        f"  a: {{type: x, extra: {{{nul}: 1}}}}\n"
+        f"  b: {{type: x, extra: {{k: {{{nul}: 1}}}}}}\n"
+        f"  c: {{type: x, host: {nul}}}\n"
+        f"  d: {{type: x, login: {nul}}}\n"
+        f"  e: {{uri: {nul}}}\n"
+        f"variables:\n  v: {nul}\n"
+    )
+    assert [line for line, _, _ in places(folder)] == [3, 4, 5, 6, 7, 9]

@@ -14,7 +14,7 @@ from airspace.cli.changes import (
     print_adopted,
     print_changes,
     print_outcome,
-    print_problem,
+    print_problems,
     problems_told,
     telling,
 )
@@ -158,6 +158,5 @@ def load(directory: Path, root: Path | None, as_json: bool) -> LoadedTeams:
         from airspace.platform.source_status import checked
 
         loaded = checked(loaded, platform.layout, platform.run_control)
-    for problem in loaded.warnings:
-        print_problem(problem, "warning", "yellow")
+    print_problems(loaded.warnings, "warning", "yellow")
     return loaded

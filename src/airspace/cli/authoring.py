@@ -10,7 +10,7 @@ import typer
 from pydantic import ValidationError
 from rich.text import Text
 
-from airspace.cli.changes import print_adopted, print_outcome, print_problem, problems_told, telling
+from airspace.cli.changes import print_adopted, print_outcome, print_problems, problems_told, telling
 from airspace.cli.output import Json, emit_json, err
 from airspace.model.errors import InvalidInputError
 from airspace.model.roles import Role
@@ -116,8 +116,7 @@ def _member(team: str, user: str, role: Role | None, as_json: bool) -> None:
 
 
 def _print_written(written: Written) -> None:
-    for problem in written.outcome.warnings:
-        print_problem(problem, "warning", "yellow")
+    print_problems(written.outcome.warnings, "warning", "yellow")
     print_outcome(written.outcome, 1)
     err.print(Text(f"the file: {written.file}"), soft_wrap=True)
 

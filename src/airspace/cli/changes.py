@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from airspace.cli.output import emit_json, err, out
+from airspace.cli.output import emit_json, err, out, shown
 from airspace.model.change import Cause, Change, ChangeAction
 from airspace.model.problem import Problem
 from airspace.teams.files import InvalidFilesError
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 CHANGED = 3
 """Exit code of ``plan --exit-code`` and ``drift --exit-code``: it worked, and there is something to change."""
+
+MOST_TOLD = 100
+"""Problems of one file that a person is told."""
 
 SIGNS = {
     ChangeAction.CREATE: ("+", "green"),
@@ -38,14 +42,14 @@ def print_changes(changes: Iterable[Change]) -> None:
     """One change a paragraph: the resource, its fields, its risks."""
     for change in changes:
         sign, colour = SIGNS[change.action]
-        line = Text(f"{sign} {change.team}: {change.resource}", style=colour)
+        line = Text(shown(f"{sign} {change.team}: {change.resource}"), style=colour)
         if cause := _CAUSES[change.cause]:
             line.append(f"  ({cause})", style="magenta")
         out.print(line, soft_wrap=True)
-        for field, shown in _fields(change):
-            out.print(Text(f"      {field}: {shown}", style="dim"), soft_wrap=True)
+        for field, value in _fields(change):
+            out.print(Text(shown(f"      {field}: {value}"), style="dim"), soft_wrap=True)
         for risk in change.risks:
-            out.print(Text(f"    ! {risk}", style="bold"), soft_wrap=True)
+            out.print(Text(shown(f"    ! {risk}"), style="bold"), soft_wrap=True)
 
 
 def print_outcome(outcome: Outcome, files: int | None) -> None:
@@ -85,21 +89,30 @@ def print_adopted(adopted: Adopted) -> None:
     """What was written into files, and what was not."""
     print_changes(adopted.adopted)
     for written in adopted.files:
-        err.print(Text(f"written: {written.file}"), soft_wrap=True)
+        err.print(Text(shown(f"written: {written.file}")), soft_wrap=True)
     for change, reason in adopted.left:
-        err.print(Text(f"not adopted: {change.team}: {change.resource}: {reason}"), soft_wrap=True)
+        err.print(Text(shown(f"not adopted: {change.team}: {change.resource}: {reason}")), soft_wrap=True)
     if not adopted.files and not adopted.left:
         err.print("nothing was changed outside the files")
 
 
-def print_problem(problem: Problem, word: str, colour: str) -> None:
+def print_problems(problems: Iterable[Problem], word: str, colour: str) -> None:
+    """Every problem; of a file that has very many, the first. ``--json`` has all of them."""
+    for file, found in groupby(problems, key=lambda problem: problem.file):
+        for problem in islice(found, MOST_TOLD):
+            _print_problem(problem, word, colour)
+        if more := sum(1 for _ in found):
+            err.print(Text(shown(f"{file}: and {more} more")), soft_wrap=True)
+
+
+def _print_problem(problem: Problem, word: str, colour: str) -> None:
     """As compilers do, so that editors and CI find the place."""
     place = problem.file + (f":{problem.line}:{problem.column}" if problem.line else "")
-    line = Text(f"{place}: ")
+    line = Text(shown(f"{place}: "))
     line.append(f"{word}: ", style=f"bold {colour}")
-    line.append(f"{problem.message} [{problem.rule}]")
+    line.append(shown(f"{problem.message} [{problem.rule}]"))
     err.print(line, soft_wrap=True)
-    err.print(Text(f"    fix: {problem.fix}"), soft_wrap=True)
+    err.print(Text(shown(f"    fix: {problem.fix}")), soft_wrap=True)
 
 
 @contextmanager
@@ -110,8 +123,7 @@ def problems_told(as_json: bool) -> Iterator[None]:
     except InvalidFilesError as error:
         if as_json:
             emit_json({"problems": [problem.as_dict() for problem in error.problems]})
-        for problem in error.problems:
-            print_problem(problem, "error", "red")
+        print_problems(error.problems, "error", "red")
         raise
 
 
@@ -126,7 +138,7 @@ def readable(value: Any) -> str:
     """A value as a person reads it."""
     if value is None:
         return "–"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return shown(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _fields(change: Change) -> Iterable[tuple[str, str]]:

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from airspace.cli.output import Json, emit_json, err, out
+from airspace.cli.output import Json, emit_json, err, out, shown
 from airspace.model.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _map(path: Path | None, *, as_json: bool) -> TeamMap:
         if as_json:
             emit_json({"problems": [problem.as_dict() for problem in error.problems]})
         for problem in error.problems:
-            err.print(Text(str(problem)), soft_wrap=True)
+            err.print(Text(shown(str(problem), lines=True)), soft_wrap=True)
         raise
 
 

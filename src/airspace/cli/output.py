@@ -31,13 +31,26 @@ def say(message: str) -> None:
     err.print(message)
 
 
+def shown(text: str, *, lines: bool = False) -> str:
+    """Somebody else's words for a terminal: characters that would move, hide or forge something are written out.
+
+    :param lines: line breaks are ours, and stay
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() or (lines and letter == "\n") else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
 @contextmanager
 def errors_to_exit_code() -> Iterator[None]:
     """Turn an :class:`AirspaceError` into its message on stderr and exit code 1."""
     try:
         yield
     except AirspaceError as error:
-        err.print("[bold red]error:[/]", escape(error.message), soft_wrap=True)
+        err.print("[bold red]error:[/]", escape(shown(error.message, lines=True)), soft_wrap=True)
         if error.fix:
-            err.print("  [bold]fix:[/]", escape(error.fix), soft_wrap=True)
+            err.print("  [bold]fix:[/]", escape(shown(error.fix, lines=True)), soft_wrap=True)
         raise SystemExit(1) from None

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from airspace.cli.output import Json, emit_json, err, out, say
+from airspace.cli.output import Json, emit_json, err, out, say, shown
 from airspace.platform.health import Status
 from airspace.platform.home import NONE, SANDBOX
 from airspace.platform.progress import Event, Progress
@@ -184,7 +184,7 @@ def _show(platform: Platform, found: Status) -> None:
             table.add_row(team.name, f"[{colour}]{team.state}[/]", str(team.processes), f"{team.rss_mb:,.0f}")
         out.print(table)
     for each in found.misplaced[:10]:
-        err.print(Text(f"{platform.layout.dags}/{each.path}: {each.reason}", style="yellow"), soft_wrap=True)
+        err.print(Text(shown(f"{platform.layout.dags}/{each.path}: {each.reason}"), style="yellow"), soft_wrap=True)
     if len(found.misplaced) > 10:
         say(f"and {len(found.misplaced) - 10} more there: airspace status --json")
     for source in found.sources:

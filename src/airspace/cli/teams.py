@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from airspace.cli.changes import readable
-from airspace.cli.output import Json, emit_json, out
+from airspace.cli.output import Json, emit_json, out, shown
 from airspace.model import platform_file
 from airspace.model.team import json_schema
 from airspace.platform.service import Platform
@@ -38,7 +38,7 @@ def list_teams(as_json: Json = False) -> None:
     table = Table("team", "title", "slots", "members", "state", box=None)
     for team in teams:
         row = (team["name"], team["title"], team["slots"], len(team["members"]), team["state"])
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(shown(str(cell))) for cell in row))
     out.print(table)
 
 

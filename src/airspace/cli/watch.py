@@ -14,8 +14,8 @@ import typer
 from rich.text import Text
 
 from airspace.cli.applying import Root
-from airspace.cli.changes import print_outcome, print_problem
-from airspace.cli.output import Json, emit_json, err
+from airspace.cli.changes import print_outcome, print_problems
+from airspace.cli.output import Json, emit_json, err, shown
 from airspace.model.dag_source import DagSource, GitSource
 from airspace.model.errors import AirspaceError, InvalidInputError
 from airspace.model.secret import SecretRef
@@ -146,15 +146,13 @@ class _Printer:
         else:
             err.print(self._when(), style="dim")
             print_outcome(outcome, None)
-            for problem in outcome.warnings:
-                print_problem(problem, "warning", "yellow")
+            print_problems(outcome.warnings, "warning", "yellow")
 
     def refused(self, error: AirspaceError) -> None:
         """See :class:`airspace.teams.watcher.Reader`."""
         problems = error.problems if isinstance(error, InvalidFilesError) else []
         self._tell(error, "not applied", [problem.as_dict() for problem in problems])
-        for problem in problems:
-            print_problem(problem, "error", "red")
+        print_problems(problems, "error", "red")
 
     def unseen(self, error: AirspaceError) -> None:
         """See :class:`airspace.teams.watcher.Reader`."""
@@ -169,9 +167,9 @@ class _Printer:
             return
         if self._as_json:
             self._emit({"error": error.message, "fix": error.fix, "problems": problems})
-        err.print(Text(f"{self._when()} {what}: {error.message}"), soft_wrap=True)
+        err.print(Text(shown(f"{self._when()} {what}: {error.message}", lines=True)), soft_wrap=True)
         if error.fix:
-            err.print(Text(f"    fix: {error.fix}"), soft_wrap=True)
+            err.print(Text(shown(f"    fix: {error.fix}", lines=True)), soft_wrap=True)
 
     def _emit(self, document: dict[str, Any]) -> None:
         commit = {"commit": self._place.version} if isinstance(self._place, Repository) else {}

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import pairwise
 
 TEAM_RULE = "lower-case words joined by single underscores, starting with a letter, 3 to 30 characters"
 SHORT_RULE = "letters, digits, '_', '-' and '.', starting with a letter, a digit or '_', up to 150 characters"
@@ -69,11 +70,18 @@ def skeletons(name: str) -> frozenset[str]:
     """What a team's name looks like at a glance: two that have one of these in common can be taken for each other.
 
     Digits stand for the letters that they resemble, ``rn`` for ``m`` and ``vv`` for ``w``; ``i`` and ``l`` count as the
-    same in longer words only, so that ``team_i`` and ``team_l`` may both be there.
+    same in longer words only, so that ``team_i`` and ``team_l`` may both be there. Underscores are not seen, except
+    between digits.
     """
     plain = name.replace("0", "o").replace("5", "s").replace("rn", "m").replace("vv", "w")
+    joints = [
+        "_" if before[-1:].isdigit() and after[:1].isdigit() else "" for before, after in pairwise(name.split("_"))
+    ]
     return frozenset(
-        "_".join(word.replace("i", "l") if len(word) >= 5 else word for word in plain.replace("1", one).split("_"))
+        "".join(
+            (word.replace("i", "l") if len(word) >= 5 else word) + joint
+            for word, joint in zip(plain.replace("1", one).split("_"), [*joints, ""], strict=True)
+        )
         for one in "li"
     )
 

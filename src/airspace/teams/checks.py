@@ -15,6 +15,9 @@ from airspace.model.team import OPEN
 from airspace.teams import former, remotes
 from airspace.teams.files import Machine, Pushed, Surroundings, TeamFile
 
+MOST_GUESSES = 20
+"""Unknown consumers of a file for which a likely one is looked for: among many teams that takes a while."""
+
 _NAMED = ("members", "connections", "variables", "pools", "assets")
 
 
@@ -23,6 +26,7 @@ def check(files: Sequence[TeamFile], directory: Path, around: Surroundings) -> I
     yield from _one_file_a_team(files)
     yield from _look_alikes(files, around)
     yield from _one_owner(files)
+    yield from _one_spelling(files)
     known = {file.team.name for file in files} | around.known_teams
     misplaced = set()
     for file in files:
@@ -99,6 +103,7 @@ def _one_file_a_team(files: Sequence[TeamFile]) -> Iterator[Problem]:
 
 def _look_alikes(files: Sequence[TeamFile], around: Surroundings) -> Iterator[Problem]:
     """A new team whose name one could take for another's: consent and connections would be given to the wrong one."""
+    shown = {file.team.name: f" ({file.shown})" for file in files}
     seen: dict[str, str] = {}
     for name in sorted(around.known_teams):
         seen |= dict.fromkeys(names.skeletons(name), name)
@@ -110,23 +115,38 @@ def _look_alikes(files: Sequence[TeamFile], around: Surroundings) -> Iterator[Pr
         for shape in shapes:
             seen.setdefault(shape, file.team.name)
         if twin:
-            message = f"{file.team.name} looks like the team {twin}"
+            message = f"{file.team.name} looks like the team {twin}{shown.get(twin, '')}"
             yield file.problem(("name",), "look-alike", message, "choose a name that nobody takes for the other")
+
+
+def _one_spelling(files: Sequence[TeamFile]) -> Iterator[Problem]:
+    """Users of different teams who differ only in case: one of the two is a slip, or somebody passes for the other."""
+    seen: dict[str, tuple[str, TeamFile]] = {}
+    told: set[str] = set()
+    for file in files:
+        for user in file.team.members:
+            first, other = seen.setdefault(user.casefold(), (user, file))
+            if first != user and other is not file and user not in told:
+                told.add(user)
+                message = f"{user} and {first} of the team {other.team.name} differ only in case: {other.shown}"
+                yield file.problem(("members", user), "case-collision", message, "write one as the other", on_key=True)
 
 
 def _beyond(file: TeamFile, machine: Machine | None) -> Iterator[Problem]:
     """Limits that are none, because the machine has less than that."""
     if machine is None:
         return
-    asked = file.team.limits
-    for key, most, shown in (
-        ("memory", machine.memory, f"{machine.memory >> 20}M"),
-        ("cpu", machine.cpu, str(machine.cpu)),
-        ("processes", machine.processes, str(machine.processes)),
+    limits, disk = file.team.limits, f"{machine.disk >> 20}M"
+    for path, asked, most, shown in (
+        (("limits", "memory"), limits.memory, machine.memory, f"{machine.memory >> 20}M"),
+        (("limits", "cpu"), limits.cpu, machine.cpu, str(machine.cpu)),
+        (("limits", "processes"), limits.processes, machine.processes, str(machine.processes)),
+        (("limits", "scratch"), limits.scratch, machine.disk, disk),
+        (("warehouse", "size"), file.team.warehouse.size, machine.disk, disk),
     ):
-        if (getattr(asked, key) or 0) > most:
-            message = f"{key} is more than this machine has"
-            yield file.problem(("limits", key), "beyond-machine", message, f"write at most {shown}, or leave it out")
+        if most and (asked or 0) > most:
+            message = f"{path[-1]} is more than this machine has"
+            yield file.problem(path, "beyond-machine", message, f"write at most {shown}, or leave it out")
 
 
 def _case(file: TeamFile) -> Iterator[Problem]:
@@ -144,6 +164,7 @@ def _former(file: TeamFile, around: Surroundings) -> Iterator[Problem]:
 
 
 def _consumers(file: TeamFile, known: set[str], around: Surroundings) -> Iterator[Problem]:
+    unknown = 0
     for asset, grant in file.team.assets.items():
         seen: set[str] = set()
         for index, consumer in _listed(file, asset, grant.consumers):
@@ -154,7 +175,8 @@ def _consumers(file: TeamFile, known: set[str], around: Surroundings) -> Iterato
                 message = f"team {consumer} is called {now.now} now"
                 yield file.problem(path, "renamed-team", message, f"write {now.now}")
             elif consumer not in known | around.unread:
-                near = names.did_you_mean(consumer, known)
+                unknown += 1
+                near = names.did_you_mean(consumer, known) if unknown <= MOST_GUESSES else None
                 fix = f"did you mean {near}?" if near else f"add a file for the team {consumer}, or remove it here"
                 yield file.problem(path, "unknown-team", f"there is no team {consumer}", fix)
             seen.add(consumer)
@@ -162,8 +184,8 @@ def _consumers(file: TeamFile, known: set[str], around: Surroundings) -> Iterato
 
 def _listed(file: TeamFile, asset: str, consumers: Sequence[str]) -> Iterator[tuple[int, str]]:
     """The consumers of an asset with their places in the file, where unusable ones may stand between them."""
-    written = file.document.value["assets"][asset]["consumers"] if consumers else ()
-    return ((index, name) for index, name in enumerate(written) if isinstance(name, str) and name in consumers)
+    written, usable = file.document.value["assets"][asset]["consumers"] if consumers else (), set(consumers)
+    return ((index, name) for index, name in enumerate(written) if isinstance(name, str) and name in usable)
 
 
 def _one_owner(files: Sequence[TeamFile]) -> Iterator[Problem]:

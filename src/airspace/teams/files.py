@@ -43,11 +43,12 @@ class TeamFile:
 
 @dataclass(frozen=True)
 class Machine:
-    """What this machine has: bytes of memory, processor cores, process ids."""
+    """What this machine has: bytes of memory, processor cores, process ids, bytes of the disk with the home."""
 
     memory: int
     cpu: int
     processes: int
+    disk: int
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,11 @@ class InvalidFilesError(InvalidInputError):
         )
 
 
+def is_team_file(name: str) -> bool:
+    """Whether a file of a folder of team files is read; ``Team.YAML`` is, and hidden ones are not."""
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+
 def read_files(directory: Path) -> tuple[list[TeamFile], list[Problem]]:
     """Every team file in a folder (not below it), by name, and what is wrong with each by itself."""
     problems: list[Problem] = []
@@ -187,7 +193,7 @@ def _candidates(directory: Path, problems: list[Problem]) -> list[Path]:
         raise InvalidInputError(
             f"cannot read the folder {directory}: {error.strerror}", fix="give a folder of team files"
         ) from None
-    paths = [directory / name for name in names if name.endswith(SUFFIXES) and not name.startswith(".")]
+    paths = [directory / name for name in names if is_team_file(name)]
     if not paths:
         raise InvalidInputError(
             f"there is no team file in {directory}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Collection, Mapping
@@ -120,17 +121,27 @@ def _surroundings(layout: HomeLayout, environ: Mapping[str, str], root: Path | N
         keyring=Keyring(environ, age_key_file(layout)),
         defaults=layout.dags.resolve(),
         forbidden=tuple(place.resolve() for place in layout.private),
-        machine=_machine(),
+        machine=_machine(layout.root),
         former=former.read(layout),
     )
 
 
-def _machine() -> Machine:
+def _machine(home: Path) -> Machine:
     return Machine(
         memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         cpu=os.cpu_count() or 1,
         processes=int(Path("/proc/sys/kernel/pid_max").read_text()),
+        disk=_disk(home.absolute()),
     )
+
+
+def _disk(home: Path) -> int:
+    """Bytes of the disk that has the home, or will have it."""
+    for place in (home, *home.parents):
+        with contextlib.suppress(OSError):
+            found = os.statvfs(place)
+            return found.f_frsize * found.f_blocks
+    return 0
 
 
 def _judge(

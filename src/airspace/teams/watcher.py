@@ -14,7 +14,7 @@ from typing import Protocol
 
 from airspace.model.errors import AirspaceError
 from airspace.teams import service
-from airspace.teams.files import MAX_FILES, SUFFIXES, InvalidFilesError
+from airspace.teams.files import MAX_FILES, InvalidFilesError, is_team_file
 from airspace.teams.loading import LoadedTeams
 from airspace.teams.mishaps import as_error
 from airspace.teams.ports import ControlPlane
@@ -214,7 +214,7 @@ def look(directory: Path) -> Signature:
     """Differs when a file of the folder may have changed."""
     try:
         with os.scandir(directory) as entries:
-            named = (entry for entry in entries if entry.name.endswith(SUFFIXES) and not entry.name.startswith("."))
+            named = (entry for entry in entries if is_team_file(entry.name))
             return tuple(sorted(_mark(entry) for entry in islice(named, MAX_FILES + 1)))
     except OSError as error:
         return ("unreadable", error.errno)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -453,3 +454,37 @@ def test_nothing_that_the_database_refuses_gets_through(folder: Path) -> None:
         f"variables:\n  v: {nul}\n"
     )
     assert [line for line, _, _ in places(folder)] == [3, 4, 5, 6, 7, 9]
+
+
+def test_names_of_different_files_that_differ_only_in_case(folder: Path) -> None:
+    (folder / "a.yaml").write_text("name: team_a\nmembers: {ada: lead, ben: lead}\n")
+    (folder / "b.yaml").write_text("name: team_b\nmembers:\n  Ada: viewer\n  ben: viewer\n")
+    (folder / "c.yaml").write_text("name: team_c\nmembers: {Ada: viewer}\n")
+    [problem] = problems(folder)
+    assert (problem.file, problem.line, problem.rule) == (f"{folder}/b.yaml", 3, "case-collision")
+    assert problem.message.endswith(f"{folder}/a.yaml")
+
+
+def test_an_ending_in_capitals_is_read(folder: Path) -> None:
+    (folder / "Ops.YAML").write_text("name: ops\nslots: 0\n")
+    (folder / "more.Yml").write_text("name: more\nslots: 0\n")
+    assert rules(folder) == ["out-of-range"] * 2
+
+
+def test_a_name_like_another_s_names_its_file(folder: Path) -> None:
+    (folder / "one.yaml").write_text("name: data_science\n")
+    (folder / "two.yaml").write_text("name: datascience\n")
+    [problem] = problems(folder)
+    assert problem.message == f"datascience looks like the team data_science ({folder}/one.yaml)"
+
+
+def test_thousands_of_unknown_consumers_are_told_quickly(folder: Path) -> None:
+    for number in range(100):
+        (folder / f"team_{number}.yaml").write_text(f"name: team_{number}\n")
+    named = ", ".join(f"taem_{number}" for number in range(9_000))
+    (folder / "ops.yaml").write_text(f"name: ops\nassets: {{x: {{consumers: [{named}]}}}}\n")
+    started = time.process_time()
+    found = problems(folder)
+    assert time.process_time() - started < 5
+    assert len(found) == 9_000
+    assert found[0].fix.startswith("did you mean team_")

@@ -152,6 +152,10 @@ def test_the_contact_is_told_to_everybody_until_the_same_folder_takes_it_back(fo
         ("data_ops", "data_0ps", True),
         ("modern_bi", "modem_bi", True),
         ("bi_sales", "bi_5ales", True),
+        ("data_science", "datascience", True),
+        ("datasc1ence", "data_science", True),
+        ("team_1_2", "team_12", False),
+        ("a_bcd", "abc_d", True),
         ("team_i", "team_l", False),
         ("team_1", "team_11", False),
         ("team_a", "team_b", False),
@@ -180,10 +184,11 @@ def test_teams_that_are_there_already_may_look_alike(folder: Path) -> None:
 
 def test_limits_beyond_the_machine(folder: Path) -> None:
     (folder / "ops.yaml").write_text(
-        "name: ops\nlimits:\n  memory: 900T\n  cpu: 4000\n  processes: 1000000\n  scratch: 1T\n"
+        "name: ops\nlimits:\n  memory: 900T\n  cpu: 4000\n  processes: 1000000\n  scratch: 900T\n"
+        "warehouse: {size: 1024T}\n"
     )
     found = problems(folder)
-    assert {("ops.yaml", 3, "beyond-machine"), ("ops.yaml", 4, "beyond-machine")} <= found
+    assert {("ops.yaml", line, "beyond-machine") for line in (3, 4, 6, 7)} <= found
 
 
 @pytest.mark.parametrize(("name", "schema"), [("team", json_schema()), ("platform", platform_file.json_schema())])

@@ -50,7 +50,7 @@ def test_nothing_runs_and_each_is_told(running: Home) -> None:
         assert WHY in message
         # The Dag's callback, and that of its deadline.
         ask = "SELECT extra FROM log WHERE event='airspace callback failed' AND dag_id='homeless_work'"
-        told = wait_for(lambda: len(found := running.rows(ask)) >= 2 and found)
+        told = wait_for(lambda: len(found := running.rows(ask)) >= 2 and found, 150)
         assert [WHY in row.extra for row in told] == [True, True], told
         wait_for(lambda: callback_states(running).get("past") == "failed")
     finally:

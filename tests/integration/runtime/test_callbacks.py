@@ -37,14 +37,14 @@ def place(home: Home, team: str) -> Path:
     return home.layout.storage / team / "published"
 
 
-def seen(home: Home, team: str, name: str, seconds: float = 60) -> str:
+def seen(home: Home, team: str, name: str, seconds: float = 150) -> str:
     file = place(home, team) / name
     return wait_for(lambda: file.read_text() if file.exists() else "", seconds)
 
 
 def told(home: Home, dag_id: str, event: str = "airspace callback failed") -> str:
     ask = "SELECT extra FROM log WHERE event=:e AND dag_id=:d ORDER BY id DESC"
-    return str(wait_for(lambda: home.rows(ask, e=event, d=dag_id))[0].extra)
+    return str(wait_for(lambda: home.rows(ask, e=event, d=dag_id), 150)[0].extra)
 
 
 def ask_for(home: Home, bundle: str, request: dict[str, object] | None) -> None:
@@ -326,7 +326,7 @@ def test_one_teams_callbacks_hold_up_nobody_else(calling: Home, record_property:
         slow(calling, team)
     for number in range(6):
         ask_for(calling, "neighbour", request("neighbour", f"hang{number}"))
-    wait_for(lambda: len(callback_processes("neighbour")) == 2)
+    wait_for(lambda: len(callback_processes("neighbour")) == 2, 150)
     let_go(calling, "caller", "quick")
     started = time.monotonic()
     ask_for(calling, "caller", request("caller", "quick"))
@@ -369,20 +369,20 @@ def test_a_forged_request_reaches_no_other_team(calling: Home) -> None:
     }
     for bundle, asked in forged.values():
         ask_for(calling, bundle, asked)
-    wait_for(lambda: not calling.rows("SELECT 1 FROM callback WHERE bundle_name IN ('caller', 'neighbour')"))
+    wait_for(lambda: not calling.rows("SELECT 1 FROM callback WHERE bundle_name IN ('caller', 'neighbour')"), 150)
     assert not began(calling, "caller", "forged")
     assert not began(calling, "neighbour", "forged")
     rows = calling.rows("SELECT dag_id, extra FROM log WHERE event='airspace refused' AND extra LIKE 'A callback of%'")
     assert len(rows) == len(forged)
     assert {row.dag_id for row in rows} == {None, "caller_slow"}  # the path is of its own Dag
     ask_for(calling, "caller", request("caller", "forged"))  # as its own, it runs
-    wait_for(lambda: began(calling, "caller", "forged") == 1)
+    wait_for(lambda: began(calling, "caller", "forged") == 1, 150)
 
 
 def test_a_killed_callback_is_told_and_not_run_again(calling: Home) -> None:
     slow(calling, "caller")
     ask_for(calling, "caller", request("caller", "killed"))
-    wait_for(lambda: began(calling, "caller", "killed"))
+    wait_for(lambda: began(calling, "caller", "killed"), 150)
     callback_processes("caller")[0].kill()
     assert "SIGKILL" in wait_for(lambda: "SIGKILL" in (last := told(calling, "caller_slow")) and last)
     assert not calling.rows("SELECT 1 FROM callback WHERE bundle_name='caller'")

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from airspace.model.errors import AirspaceError
 from airspace.model.roles import Role
 from airspace.platform.places import known
 from airspace.teams.files import InvalidFilesError
-from tests.integration.teams.conftest import Desk, dump
+from tests.integration.teams.conftest import Desk, dump, everything
 
 pytestmark = pytest.mark.integration
 
@@ -274,16 +275,23 @@ def test_a_name_taken_by_somebody_else_refuses_everything(rocket: Desk) -> None:
     assert rows(rocket, "SELECT name FROM team") == []
 
 
-def test_an_asset_is_one_teams(rocket: Desk) -> None:
-    """By its file, or because its Dags made it first; the other team's file cannot take it."""
+def test_an_asset_is_one_teams(rocket: Desk, tmp_path: Path) -> None:
+    """By its file, or because its Dags made it first; the other team's file cannot take it, from no other folder."""
     rocket.apply()
     named = TeamRegistry(rocket.engine).assets()
     assert named == {"churn_predictions": frozenset({"data_science"}), "private": frozenset({"data_science"})}
-    rocket.write("data_analytics", ANALYTICS + "assets: {private: {}, revenue: {}}\n")
-    before = dump(rocket)
+    apart = replace(rocket, directory=tmp_path / "apart")
+    apart.directory.mkdir()
+    apart.write("data_analytics", ANALYTICS + "assets: {private: {}, revenue: {}}\n")
+    teams = ("data_science", "data_analytics")
+    before = {team: everything(rocket, team) for team in teams}
     with pytest.raises(AirspaceError, match="private of team data_analytics: the file of team data_science"):
+        apart.apply()
+    assert {team: everything(rocket, team) for team in teams} == before
+    rocket.write("data_analytics", ANALYTICS + "assets: {private: {}, revenue: {}}\n")
+    with pytest.raises(InvalidFilesError):
         rocket.apply()
-    assert dump(rocket) == before
+    assert {team: everything(rocket, team) for team in teams} == before
     rocket.write("data_analytics", ANALYTICS + "assets: {revenue: {}}\n")
     produced = """
         INSERT INTO dag (dag_id, is_paused, bundle_name, is_stale, timetable_type, max_active_tasks,

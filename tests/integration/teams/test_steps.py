@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from airspace.model.home import HomeLayout
 from airspace.teams import folders, journal, service, steps
 from airspace.teams.steps import Step, Work
-from tests.integration.teams.conftest import Desk
+from tests.integration.teams.conftest import Desk, everything
 from tests.integration.teams.warm import WarmControl
 
 pytestmark = pytest.mark.integration
@@ -96,34 +95,6 @@ def desk(desk: Desk) -> Desk:
     desk.layout.secrets.mkdir(mode=0o700)
     desk.environ["TOKEN"] = HIDDEN
     return desk
-
-
-def everything(desk: Desk, team: str) -> dict[str, Any]:
-    """What there is of a team, in the database and in the home."""
-    tables = {
-        "team": "SELECT name FROM team WHERE name = :team",
-        "row": "SELECT title, slots, spec::text FROM airspace_team WHERE name = :team",
-        "members": "SELECT user_name, role FROM airspace_member WHERE team = :team ORDER BY 1",
-        "grants": "SELECT asset, consumer FROM airspace_asset_grant WHERE team = :team ORDER BY 1, 2",
-        "pools": "SELECT pool, slots FROM slot_pool WHERE team_name = :team ORDER BY 1",
-        "connections": "SELECT conn_id, host FROM connection WHERE team_name = :team ORDER BY 1",
-        "variables": "SELECT key FROM variable WHERE team_name = :team ORDER BY 1",
-        "bundle": "SELECT active FROM dag_bundle WHERE name = :team",
-    }
-    with desk.engine.connect() as connection:
-        found: dict[str, Any] = {
-            name: connection.execute(text(ask), {"team": team}).fetchall() for name, ask in tables.items()
-        }
-    layout = desk.layout
-    sources = json.loads(layout.sources.read_text())["bundles"] if layout.sources.exists() else {}
-    places = json.loads(layout.sandboxes.read_text()) if layout.sandboxes.exists() else {}
-    copy = folders.kept_copy(layout, team)
-    return found | {
-        "source": sources.get(team),
-        "place": json.dumps(places).count(f'"{team}"'),
-        "copy": copy.read_text() if copy.exists() else None,
-        "folders": [(place / team).is_dir() for place in (layout.bundles, layout.dags, layout.storage)],
-    }
 
 
 def test_killed_at_every_step(desk: Desk) -> None:

@@ -206,6 +206,7 @@ def test_it_fits_a_phone_and_the_dark(demo: Demo, browser: Browser, look: str) -
             expect(page.get_by_role("link", name="All artifacts")).to_be_visible()
         expect(page.get_by_text("current", exact=True)).to_be_visible()
         picture(page, f"artifacts-{look}-asset")
+        assert wrong_for_some(page, "section[aria-label=Artifacts]") == []
 
 
 def _page(demo: Demo, sink: Sink) -> str:

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.acceptance.browsing import PATIENCE, browser, needs_browser, picture, settled, signed_in
 from tests.acceptance.conftest import Demo
+from tests.acceptance.test_views import wrong_for_some
 
 __all__ = ["browser"]
 
@@ -57,11 +58,13 @@ def test_the_sign_in_page_fits_and_says_what_is_wrong(demo: Demo, browser: Brows
         page.wait_for_url("**/auth/login**")
         picture(page, f"sign-in-{look}")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing to scroll sideways"
+        assert wrong_for_some(page, "body") == []
         page.keyboard.press("Tab")
         page.fill("input[name=username]", f"somebody-{look}")
         page.fill("input[name=password]", "not the password")
         page.keyboard.press("Enter")
         expect(page.get_by_role("alert")).to_be_visible()
+        assert wrong_for_some(page, "body") == []
         if look == "light":
             picture(page, "sign-in-error")
     finally:

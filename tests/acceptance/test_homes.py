@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600), *needs_browser]
 DS = "data_science"
 TEAM, PLATFORM = f"/t/{DS}/plugin/team", "/plugin/platform"
 HOME = "[data-testid=airspace-home]"
+ARTIFACTS = "section[aria-label=Artifacts]"
 AREAS = ("Ads", "Billing", "Content", "Delivery", "Events", "Fraud", "Growth", "Maps", "Orders", "Video")
 KINDS = ("Data", "Science", "Analytics", "Platform", "Research", "Quality", "Finance", "Mobile", "Partners", "Support")
 MOODS = (["well"], ["well"], ["failing"], ["well"], ["late"], ["well"], ["quiet"], ["well"], ["broken"], ["waiting"])
@@ -67,6 +68,26 @@ def test_a_teams_home(demo: Demo, browser: Browser, look: str) -> None:
             expect(page).to_have_url(re.compile(f"/t/{DS}/dags/ds_churn/tasks/"))
 
 
+def test_a_new_team_is_told_the_next_step(demo: Demo, browser: Browser) -> None:
+    added = demo.airspace("team", "add", "fresh", "--member", "ada:lead", "--json")
+    assert added.returncode == 0, added.stderr
+    try:
+        with opened(demo, browser, "ada", "/t/fresh/plugin/team", LOOKS["light"]) as page:
+            expect(page.get_by_role("heading", level=1)).to_have_text("Fresh")
+            expect(page.get_by_text("No Dags yet")).to_be_visible()
+            expect(page.locator(HOME)).to_contain_text("…/dags/fresh")
+            picture(page, "home-team-new")
+            suits_everybody(page)
+            page.get_by_role("link", name="Artifacts", exact=True).first.click()
+            expect(page.get_by_role("heading", name="Nothing is published yet")).to_be_visible()
+            expect(page.get_by_text('with publish("daily_sales") as out:').first).to_be_visible()
+            settled(page, ARTIFACTS)
+            assert wrong_for_some(page, ARTIFACTS) == []
+    finally:
+        removed = demo.airspace("team", "remove", "fresh", "--yes", "--no-export")
+        assert removed.returncode == 0, removed.stderr
+
+
 def test_the_platforms_home(demo: Demo, browser: Browser) -> None:
     for look in ("light", "dark", "phone"):
         with opened(demo, browser, "admin", PLATFORM, {**LOOKS[look], **WIDE.get(look, {})}) as page:
@@ -106,19 +127,19 @@ def a_hundred(route: Route) -> None:
     route.fulfill(json={**answer, "teams": teams})
 
 
-@pytest.mark.parametrize("look", ["light", "dark"])
-def test_a_hundred_teams_need_no_scroll(demo: Demo, browser: Browser, look: str) -> None:
-    wide = {"color_scheme": look, "viewport": {"width": 1440, "height": 900}}
+@pytest.mark.parametrize(("look", "width", "height"), [("light", 1440, 900), ("dark", 1440, 900), ("light", 1280, 720)])
+def test_a_hundred_teams_need_no_scroll(demo: Demo, browser: Browser, look: str, width: int, height: int) -> None:
+    wide = {"color_scheme": look, "viewport": {"width": width, "height": height}}
     with opened(demo, browser, "dora", "/", wide) as page:
         page.route("**/airspace/api/homes/platform", a_hundred)
         page.reload()
         expect(page.get_by_role("heading", level=1)).to_have_text("100 teams")
         last = page.locator(HOME).get_by_role("listitem").filter(has_text="Video Support").bounding_box()
         assert last is not None
-        assert last["y"] + last["height"] < 900
+        assert last["y"] + last["height"] < height
         page.get_by_role("link", name=re.compile("^Video Support")).focus()
         expect(page.locator(HOME)).to_contain_text("Video Support (video_support):")
-        picture(page, f"home-hundred-{look}")
+        picture(page, f"home-hundred-{look}" if width == 1440 else f"home-hundred-{width}")
         if look == "light":
             page.get_by_role("button", name="failing").click()
             expect(page.locator(HOME).get_by_role("link", name=re.compile("failing"))).to_have_count(10)

@@ -15,6 +15,9 @@ import { Columns } from "./TeamHome";
 
 const EVERY = 10_000;
 const MANY = 60; // teams from which on the tiles are small
+const TILE = "13rem";
+/** Ten abreast as soon as there is room for their names, so that ten rows show a hundred teams; more where it is wider. */
+const SMALL_TILE = "max(7rem, min(8.1rem, (100% - 3.5rem) / 10))";
 
 /** How all teams are. */
 export function PlatformHome(): ReactElement {
@@ -135,7 +138,7 @@ type GridProps = {
 
 function Grid({ teams, many, setTold }: GridProps): ReactElement {
   return (
-    <chakra.ul display="grid" gap={1.5} gridTemplateColumns={`repeat(auto-fill, minmax(min(100%, ${many ? "8.1rem" : "13rem"}), 1fr))`} listStyleType="none">
+    <chakra.ul display="grid" gap={1.5} gridTemplateColumns={`repeat(auto-fill, minmax(min(100%, ${many ? SMALL_TILE : TILE}), 1fr))`} listStyleType="none">
       {teams.map((team) => (
         <li key={team.name}>
           <chakra.a

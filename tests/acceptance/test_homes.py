@@ -42,6 +42,7 @@ def opened(demo: Demo, browser: Browser, name: str, path: str, look: dict[str, A
         yield page
         assert failures == []
     finally:
+        page.unroute_all(behavior="ignoreErrors")  # what the page asks for now is answered by nobody
         context.close()
 
 

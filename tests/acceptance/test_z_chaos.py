@@ -38,7 +38,7 @@ WAITS = ("wait_2", "wait_6", "wait_10", "wait_14", "wait_calm")  # deferred
 SEED = 20260131
 RECOVERY = 240.0  # seconds in which some task is done
 BACK = 60.0
-MET = 90.0  # seconds until what is to be killed is there, again
+MET = 240.0  # seconds until what is to be killed is there, again
 READ = 150.0
 
 
@@ -73,7 +73,7 @@ VICTIMS: dict[str, Callable[[str], bool]] = {
 # Mostly those that a task is made of; of what takes seconds to come back, each once. A new Dag processor reads all.
 MANY = ["child", "zygote", "supervisor", "first process"] * 5 + ["runner"] * 3
 ONCE = [["triggerer"], ["spawner"], ["relay"], ["scheduler"], ["database"], ["template"], ["API server"]]
-ONCE += [["Dag processor", "reading", "reading", "reading"]]
+ONCE += [["Dag processor", "reading"]]
 
 
 def order(chance: random.Random) -> list[str]:

@@ -50,7 +50,8 @@ with DAG(f"{team()}_chaos", schedule=None, is_paused_upon_creation=False, max_ac
             raise AirflowFailException("as it should")
 
     work.expand(number=list(range(COUNT)))
-    WaitsForCalm(task_id="wait_calm", **AGAIN)
+    # First of all, so that there is a runner of triggers as long as it storms.
+    WaitsForCalm(task_id="wait_calm", priority_weight=9, **AGAIN)
     for seconds in (2, 6, 10, 14):
         delta = timedelta(seconds=seconds)
         TimeDeltaSensor(task_id=f"wait_{seconds}", delta=delta, deferrable=True, **AGAIN)

@@ -105,9 +105,7 @@ def _wall(document: Document) -> str:
     for key in sorted(key for key, value in document.items() if isinstance(value, dict) and "plain_s" in value):
         row = document[key]
         waits = [_wait(row.get("queued_to_started", {}).get(side)) for side in ("plain", "airspace")]
-        sides = [
-            f"{row[f'{side}_s']:,.1f} ({summary.p95(row['samples'][side]):,.1f})" for side in ("plain", "airspace")
-        ]
+        sides = [_took(row, side) for side in ("plain", "airspace")]
         lines.append(_row([key, *sides, _number(row["ratio"], "×"), *waits]))
     if found := document.get("sandboxes"):
         memory = found["pss_mb_by_warm_teams"]
@@ -128,6 +126,12 @@ def _wall(document: Document) -> str:
                 " counts as it is, for plain Airflow alone.",
             ]
     return "\n".join([*lines, *_running(document.get("running_tasks", {}))])
+
+
+def _took(row: Document, side: str) -> str:
+    """From end to end: median, and what 95 of 100 stay below."""
+    worst = summary.p95(row["samples"].get(side, []))
+    return _number(row[f"{side}_s"]) + (f" ({_number(worst)})" if worst is not None else "")
 
 
 def _running(sides: Document) -> list[str]:

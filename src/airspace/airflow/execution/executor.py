@@ -132,7 +132,10 @@ class TeamExecutor(BaseExecutor):
 
     def _start_tests(self) -> None:
         """Somebody waits for them at a screen, so they wait for no slot; how many there are is bounded at the door."""
-        for workload in list(self.queued_connection_tests.values()):
+        asked = list(self.queued_connection_tests.values())
+        if asked:  # perhaps by a team that was made a moment ago
+            self._teams.refresh(force=True)
+        for workload in asked:
             try:
                 team = connection_tests.admit(workload.connection_test_id, [team.name for team in self._teams.all()])
             except ForeignError as error:

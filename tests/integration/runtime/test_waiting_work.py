@@ -21,7 +21,8 @@ from airflow.models.callback import CallbackFetchMethod, ExecutorCallback
 from airflow.models.connection_test import ConnectionTestRequest
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.settings import Session
-from sqlalchemy import text
+from airflow.models.taskinstance import TaskInstance
+from sqlalchemy import text, update
 from airspace.airflow.scheduling import waiting_work as w
 
 now, found = datetime.now(timezone.utc), {}
@@ -75,6 +76,42 @@ for state, end in (("scheduled", "NULL"), ("success", "now()"), ("upstream_faile
 look("callback", sql="INSERT INTO callback (id, type, fetch_method, state, data, priority_weight, created_at)"
      " VALUES (gen_random_uuid(), 'executor', 'import_path', 'pending', '{}', 1, now())")
 look("test", ConnectionTestRequest(connection_id="c", conn_type="http"))
+
+
+def changed(*statements):
+    # Whether a run's marks differ after this, as Airflow writes it.
+    session.execute(text("INSERT INTO dag_bundle (name) VALUES ('b')"))
+    session.add(dag())
+    session.flush()
+    session.add(DagRun(**run, state="running"))
+    session.flush()
+    for name, state in (("t", "NULL"), ("u", "'running'"), ("v", "'failed'")):
+        session.execute(text(task("x", "NULL").replace("'x'", state).replace("'t'", f"'{name}'")))
+    session.execute(text("UPDATE task_instance SET updated_at = now() - interval '1 hour'"))
+    before = w.marks([("d", "r"), ("d", "other")], session)
+    assert list(before) == [("d", "r")]
+    for statement in statements:
+        session.execute(statement)
+    after = w.marks([("d", "r")], session)
+    session.rollback()
+    return before != after
+
+
+def move(name, state, **more):
+    return update(TaskInstance).where(TaskInstance.task_id == name).values(state=state, **more)
+
+
+found["marks"] = {
+    "nothing": changed(),
+    "scheduled": changed(move("t", "scheduled")),
+    "running": changed(move("t", "queued"), move("t", "running")),
+    "deferred": changed(move("u", "deferred")),
+    "success": changed(move("u", "success")),
+    "retry": changed(move("u", "up_for_retry")),
+    "reschedule": changed(move("u", "up_for_reschedule")),
+    "cleared": changed(move("v", None)),
+    "committed late": changed(move("u", "success", updated_at=now - timedelta(days=1))),
+}
 print(json.dumps(found))
 """
 
@@ -103,4 +140,15 @@ def test_what_waits_is_seen_and_nothing_else(postgres: Cluster, migrated_templat
         "running NULL": [],
         "callback": ["callbacks"],
         "test": ["tests"],
+        "marks": {
+            "nothing": False,
+            "scheduled": False,
+            "running": False,
+            "deferred": False,
+            "success": True,
+            "retry": True,
+            "reschedule": True,
+            "cleared": True,
+            "committed late": True,
+        },
     }

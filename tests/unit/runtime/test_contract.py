@@ -112,6 +112,7 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     f"{SCHEDULER}._stamp_team_names": ("self", "dag_runs", "session"),
     f"{SCHEDULER}._send_dag_callbacks_to_processor": ("self", "dag", "callback"),
     "airflow.models.dagrun:DagRun.DEFAULT_DAGRUNS_TO_EXAMINE": (),
+    "airflow.models.dagbag:DBDagBag.get_dag_for_run": ("self", "dag_run", "session"),
     "airflow.utils.sqlalchemy:prohibit_commit": ("session",),
     "airflow.utils.sqlalchemy:with_row_locks": ("query", "session"),
     f"{SUPERVISOR}WatchedSubprocess._register_pipe_readers": (

@@ -7,14 +7,24 @@ import time
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from airspace.airflow.parsing import changes, discovery
 from airspace.airflow.parsing.discovery import Finder, might_contain_dag
 from airspace.airflow.policies import MOST_PRIORITY, Place, put
-from airspace.airflow.scheduling.run_order import BESIDE_OTHERS, HEAVY, KNOWN_FOR, RunSizes, Waiting, round_robin
+from airspace.airflow.scheduling.dags_of_a_step import DagsOfAStep
+from airspace.airflow.scheduling.run_order import (
+    BESIDE_OTHERS,
+    HEAVY,
+    KNOWN_FOR,
+    LOOK_ANYWAY,
+    Looks,
+    RunSizes,
+    Waiting,
+    round_robin,
+)
 from airspace.airflow.turns import niceness
 
 
@@ -51,6 +61,61 @@ def test_sizes_are_asked_seldom_and_forgotten_with_their_runs() -> None:
     now[0] = KNOWN_FOR + 1
     assert sizes.to_measure([2]) == [2]
     assert not sizes.is_heavy(1)
+
+
+class TestLooks:
+    RUNS: ClassVar = {1: "etl", 2: "etl", 3: "other"}
+
+    @pytest.fixture
+    def now(self) -> list[float]:
+        return [100.0]
+
+    @pytest.fixture
+    def looks(self, now: list[float]) -> Looks:
+        looks = Looks(clock=lambda: now[0])
+        assert looks.due(self.RUNS, {1: "a", 2: "b"}) == {1, 2, 3}
+        looks.begun([1, 2, 3], {1: "a", 2: "b"})
+        return looks
+
+    def test_a_run_in_which_nothing_happened_is_passed_over(self, looks: Looks) -> None:
+        assert looks.due(self.RUNS, {1: "a", 2: "b"}) == set()
+
+    def test_one_that_changed_brings_the_other_runs_of_its_dag_along(self, looks: Looks) -> None:
+        assert looks.due(self.RUNS, {1: "a", 2: "c"}) == {1, 2}
+        assert looks.due(self.RUNS, {1: "a", 2: "b", 3: "first"}) == {3}
+
+    def test_what_was_due_and_not_looked_at_stays_due(self, looks: Looks) -> None:
+        looks.due(self.RUNS, {1: "a", 2: "c"})
+        looks.begun([1], {1: "a", 2: "c"})
+        assert looks.due(self.RUNS, {1: "a", 2: "c"}) == {1, 2}
+
+    def test_in_time_every_run_is_looked_at(self, looks: Looks, now: list[float]) -> None:
+        now[0] += LOOK_ANYWAY
+        assert looks.due(self.RUNS, {1: "a", 2: "b"}) == {1, 2, 3}
+
+    def test_runs_that_ended_are_forgotten_and_new_ones_are_due(self, looks: Looks) -> None:
+        assert looks.due({3: "other", 4: "new"}, {}) == {4}
+        assert looks.due(self.RUNS, {1: "a", 2: "b"}) == {1, 2}
+
+
+def test_a_step_asks_for_each_runs_dag_once() -> None:
+    asked: list[int] = []
+
+    class Bag:
+        load_op_links = False
+
+        def get_dag_for_run(self, dag_run: Any, session: Any) -> Any:
+            assert session == "s"
+            asked.append(dag_run.id)
+            return None if dag_run.id == 2 else f"dag of {dag_run.id}"
+
+    step = DagsOfAStep(Bag())
+    runs = [SimpleNamespace(id=number) for number in (1, 2, 1, 2, 3)]
+    assert [step.get_dag_for_run(run, session="s") for run in runs] == [
+        "dag of 1", None, "dag of 1", None, "dag of 3"
+    ]  # fmt: skip
+    assert asked == [1, 2, 3]
+    assert step.load_op_links is False
 
 
 def test_a_teams_first_task_is_as_any_process_is_and_the_more_run_the_nicer_they_are() -> None:

@@ -1,4 +1,4 @@
-"""Which runs are looked at next, and which of them are heavy. Pure."""
+"""Which runs are looked at next, which of them are heavy, and which have nothing new. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ KNOWN_FOR = 5.0
 """Seconds that a size is relied on: only what tasks hand over to be mapped changes it."""
 
 
+LOOK_ANYWAY = 0.45
+"""Seconds after which a run is looked at though nothing in it changed: some of what is decided is a matter of time."""
+
+
 @dataclass(frozen=True)
 class Waiting:
-    """A running run: its team, and its place in the team's line (1 is next)."""
+    """A running run: its team, its place in the team's line (1 is next), and its Dag and name."""
 
     id: int
     team: str | None
     place: int
+    key: tuple[str, str] = ("", "")
 
 
 BESIDE_OTHERS = 5
@@ -58,3 +63,35 @@ class RunSizes:
     def is_heavy(self, run_id: int) -> bool:
         """Whether it is; what is not known is not."""
         return self._known.get(run_id, (0.0, 0))[1] >= HEAVY
+
+
+@dataclass
+class Looks:
+    """What runs were like when they were last looked at.
+
+    The scheduler is woken by one task's end, and other teams' runs are then as they were: a look at them finds nothing.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    _seen: dict[int, tuple[float, object]] = field(default_factory=dict)
+
+    def due(self, runs: Mapping[int, str], marks: Mapping[int, object]) -> set[int]:
+        """Those that are to be looked at: new ones, changed ones, other runs of a changed one's Dag, and in time all.
+
+        :param runs: run → its Dag; others are forgotten
+        :param marks: run → what differs when anything happened in it that a look could go by
+        """
+        self._seen = {run_id: self._seen[run_id] for run_id in runs if run_id in self._seen}
+        now = self.clock()
+        never = (float("-inf"), None)
+        changed = {runs[run_id] for run_id in runs if self._seen.get(run_id, never)[1] != marks.get(run_id)}
+        return {
+            run_id
+            for run_id, dag_id in runs.items()
+            if dag_id in changed or now - self._seen.get(run_id, never)[0] >= LOOK_ANYWAY
+        }
+
+    def begun(self, run_ids: Iterable[int], marks: Mapping[int, object]) -> None:
+        """These are looked at now; their marks were taken before."""
+        now = self.clock()
+        self._seen.update({run_id: (now, marks.get(run_id)) for run_id in run_ids})

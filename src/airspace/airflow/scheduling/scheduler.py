@@ -4,8 +4,8 @@ Four things of ours. Which runs are looked at in a loop goes round the teams. Ru
 Airflow loads every row each time, are looked at by a process of their own, the *heavy lane*, that exists while there
 are any. What is ready is queued pool by pool until nothing more fits, so that a backlog that fills the first answer of
 the database hides nobody's task. And a loop does what there is to do: what does not wait is not looked for in detail,
-and the executor waits for news that are some. Every private method that is used has a contract test; see
-``docs/adr/0014-a-fair-minimum.md``.
+runs in which nothing happened are passed over, and the executor waits for news that are some. Every private method
+that is used has a contract test; see ``docs/adr/0014-a-fair-minimum.md``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from airflow import settings
@@ -36,10 +36,12 @@ from airspace.airflow import callbacks
 from airspace.airflow.child_process import die_with, reap
 from airspace.airflow.policies import MapTooLongError
 from airspace.airflow.scheduling import held, waiting_work
-from airspace.airflow.scheduling.run_order import BESIDE_OTHERS, RunSizes, Waiting, round_robin
+from airspace.airflow.scheduling.dags_of_a_step import DagsOfAStep
+from airspace.airflow.scheduling.run_order import BESIDE_OTHERS, Looks, RunSizes, Waiting, round_robin
 from airspace.platform import bells
 
 PASSES = 6  # of the queueing step in one loop: each can fill at least one team's slots
+MARKED = 60  # runs of which it is asked whether anything happened in them; of more, each is looked at in its turn
 LANE_IDLE = 15.0  # seconds without a heavy run, then the lane ends
 LANE_REST = 1.5  # times what a look takes, the lane rests before the next: it shares the machine
 LANE_NICE = 10
@@ -48,9 +50,12 @@ LANE_NICE = 10
 class TeamScheduler(SchedulerJobRunner):
     """Airflow's scheduler, fair between teams."""
 
+    scheduler_dag_bag: Any
+
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
         self._sizes = RunSizes()
+        self._looks = Looks()
         self._lane: int | None = None
         self._in_lane = False
         self._start_runs = True
@@ -107,7 +112,11 @@ class TeamScheduler(SchedulerJobRunner):
         if self._in_lane or not runs:
             return super()._schedule_all_dag_runs(guard, runs, session)
         begun = timezone.utcnow()
-        if not self._are_all_and_light(runs, session):
+        if self._are_all_and_light(runs, session):
+            due, marks = self._due({run.id: (run.dag_id, run.run_id) for run in runs}, session)
+            runs = [run for run in runs if run.id in due]
+            self._looks.begun(due, marks)
+        else:
             runs = self._chosen(guard, session)
         keys = [(run.dag_id, run.run_id) for run in runs]
         decided = super()._schedule_all_dag_runs(guard, runs, session)
@@ -134,9 +143,20 @@ class TeamScheduler(SchedulerJobRunner):
         heavy = len(light) != len(waiting)
         if heavy and not self._lane_works():
             light = waiting  # it could not be started: better slow than not at all
+        marks: Mapping[int, object] = {}
+        if len(light) <= MARKED:
+            due, marks = self._due({run.id: run.key for run in light}, session)
+            light = [run for run in light if run.id in due]
         chosen = round_robin(light, DagRun.DEFAULT_DAGRUNS_TO_EXAMINE)
+        self._looks.begun(chosen, marks)
         self._more_runs = len(light) > len(chosen)
         return self._locked(chosen, session)
+
+    def _due(self, runs: Mapping[int, tuple[str, str]], session: Any) -> tuple[set[int], Mapping[int, object]]:
+        """Those of these runs that are to be looked at; and the marks of all, as they were before."""
+        found = waiting_work.marks(list(runs.values()), session)
+        marks = {run_id: found.get(key) for run_id, key in runs.items()}
+        return self._looks.due({run_id: dag_id for run_id, (dag_id, _) in runs.items()}, marks), marks
 
     def _measure(self, run_ids: Sequence[int], session: Any) -> None:
         ask = self._sizes.to_measure(run_ids)
@@ -181,12 +201,23 @@ class TeamScheduler(SchedulerJobRunner):
         """
         queued = 0
         for _ in range(PASSES):
-            count = int(super()._critical_section_enqueue_task_instances(session=session))
+            with self._each_run_asked_once():
+                count = int(super()._critical_section_enqueue_task_instances(session=session))
             queued += count
             if count == 0 or not waiting_work.ready_tasks(session):
                 return queued
         bells.ring(bells.WAKE)  # there may be more
         return queued
+
+    @contextlib.contextmanager
+    def _each_run_asked_once(self) -> Iterator[None]:
+        """Within it, a run's Dag is looked up once, and not for each of its ready tasks."""
+        bag = self.scheduler_dag_bag
+        self.scheduler_dag_bag = DagsOfAStep(bag)
+        try:
+            yield
+        finally:
+            self.scheduler_dag_bag = bag
 
     # --- the heavy lane ----------------------------------------------------------------------------------------------
 
@@ -283,7 +314,7 @@ def _running(session: Any) -> list[Waiting]:
         .label("place")
     )
     inner = (
-        select(DagRun.id, team.team_name.label("team"), place)
+        select(DagRun.id, DagRun.dag_id, DagRun.run_id, team.team_name.label("team"), place)
         .join(DagModel, DagModel.dag_id == DagRun.dag_id)
         .outerjoin(dag_bundle_team_association_table, team.dag_bundle_name == DagModel.bundle_name)
         .where(
@@ -295,7 +326,7 @@ def _running(session: Any) -> list[Waiting]:
         .subquery()
     )
     ask = select(inner).where(inner.c.place <= 2 * DagRun.DEFAULT_DAGRUNS_TO_EXAMINE)
-    return [Waiting(row.id, row.team, row.place) for row in session.execute(ask)]
+    return [Waiting(row.id, row.team, row.place, (row.dag_id, row.run_id)) for row in session.execute(ask)]
 
 
 def _sizes(run_ids: Collection[int], session: Any) -> dict[int, int]:

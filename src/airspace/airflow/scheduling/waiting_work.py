@@ -37,6 +37,9 @@ _ORDERS = select(
     exists().where(ExecutorCallback.state == CallbackState.PENDING).label("callbacks"),
     exists().where(ConnectionTestRequest.state.in_(ACTIVE_STATES)).label("tests"),
 )
+_UNDER_WAY = (
+    TaskInstanceState.SCHEDULED, TaskInstanceState.QUEUED, TaskInstanceState.RUNNING, TaskInstanceState.DEFERRED
+)  # fmt: skip
 _READY = select(exists().where(TaskInstance.state == TaskInstanceState.SCHEDULED))
 
 
@@ -93,3 +96,28 @@ def ended_since(moment: datetime, keys: Collection[tuple[str, str]], session: An
         TaskInstance.end_date >= moment,
     )
     return bool(session.scalar(select(ask)))
+
+
+def marks(keys: Collection[tuple[str, str]], session: Any) -> dict[tuple[str, str], tuple[int, datetime | None]]:
+    """Run → what differs when a task of it has ended, is to be tried again or was cleared.
+
+    That a task was queued or began to run changes nothing: a look decides nothing by it. Two ends of which the earlier
+    one is committed later do not hide each other: both are counted.
+
+    :param keys: dag_id and run_id of each
+    """
+    if not keys:
+        return {}
+    state = TaskInstance.state
+    over = state.not_in(_UNDER_WAY)
+    ask = (
+        select(
+            TaskInstance.dag_id,
+            TaskInstance.run_id,
+            func.count().filter(over).label("over"),
+            func.max(TaskInstance.updated_at).filter(or_(over, state.is_(None))).label("latest"),
+        )
+        .where(tuple_(TaskInstance.dag_id, TaskInstance.run_id).in_(list(keys)))
+        .group_by(TaskInstance.dag_id, TaskInstance.run_id)
+    )
+    return {(row.dag_id, row.run_id): (row.over, row.latest) for row in session.execute(ask)}

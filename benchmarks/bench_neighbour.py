@@ -1,25 +1,31 @@
 """``neighbour``: what a team notices of another one that runs wild in its sandbox, and what becomes of that.
 
-A quiet team runs a chain of three tasks again and again: alone, beside a neighbour whose tasks do nothing, and while
-that one's tasks, one after the other, fork without end, ask for ten gigabytes, fill their scratch space or print one
-line of a gigabyte, or one of its Dag files never ends. What it does goes on until the last look is over.
+A quiet team runs a chain of three tasks again and again: alone, beside a neighbour that keeps one processor busy, as
+its limits allow, and while that one's tasks fork without end, ask for ten gigabytes, fill their scratch space or print
+one line of a gigabyte, each begun anew as soon as the last one failed, or while one of its Dag files never ends. Alone
+it runs before and after each of them: a machine's speed is not the same all the time. Plain Airflow has the quiet chain
+and the busy neighbour too.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 from airspace.backends.airflow_rest import Airflow, RestError, Session
 from benchmarks import drive, machine, summary
+from benchmarks.airflow_peers import Plain
 from benchmarks.airspace_peer import Airspace
 from benchmarks.options import Options, say
-from benchmarks.peers import PeerError
+from benchmarks.peers import Peer, PeerError
 
 PROBE, WILD = "quiet_chain", "wild"
-PROBES = 8  # of the chain, beside each; the worst of them counts as much as the median
+PROBES = 15  # of the chain, beside each; the worst of them counts as much as the median
+_LOOK = 0.25  # seconds between two questions whether the neighbour's task has ended
 _PARSE_TIMEOUT = {"dag_processor": {"dag_file_processor_timeout": "20"}}
 _LIMITS = "limits: {memory: 1G, cpu: 1, processes: 128, scratch: 256M}\n"
 _CHAIN = f'''"""Three tasks, one after the other."""
@@ -40,33 +46,55 @@ from airflow.sdk import DAG, task
 
 with DAG("{dag_id}", schedule=None, is_paused_upon_creation=False):
 
-    @task(max_active_tis_per_dagrun=1)
-    def run_wild(number):
+    @task
+    def run_wild():
 {body}
 
-    run_wild.expand(number=list(range({tries})))
+    run_wild()
 '''
-_TRIES = 400  # more than there is time for: the harness ends them
-_ORDINARY = "tasks that do nothing"
+_BUSY = "a task that computes"
+# Each goes on for ten seconds, whatever it meets, and then fails of what it met last.
 _WILD = {
-    _ORDINARY: """
-        return None
+    _BUSY: """
+        import time
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            pass
 """,
     "fork bomb": """
         import os, time
-        until = time.monotonic() + 20
-        while time.monotonic() < until:
-            os.fork()
+        until = time.monotonic() + 10
+        while True:
+            try:
+                os.fork()
+            except OSError:
+                if time.monotonic() > until:
+                    raise
 """,
     "10 GB of memory": """
-        held = []
-        for _ in range(10 * 1024):
-            held.append(bytearray(b"x" * 1024) * 1024)
+        import time
+        until = time.monotonic() + 10
+        while True:
+            held = []
+            try:
+                for _ in range(10 * 1024):
+                    held.append(bytearray(b"x" * 1024) * 1024)
+            except MemoryError:
+                del held
+                if time.monotonic() > until:
+                    raise
 """,
     "a full scratch disk": """
-        with open("/tmp/full", "wb") as file:
-            while True:
-                file.write(b"x" * (1 << 20))
+        import time
+        until = time.monotonic() + 10
+        while True:
+            try:
+                with open("/tmp/full", "wb", buffering=0) as file:
+                    while True:
+                        file.write(b"x" * (1 << 20))
+            except OSError:
+                if time.monotonic() > until:
+                    raise
 """,
     "a log line of 1 GB": """
         import sys
@@ -78,7 +106,9 @@ _WILD = {
 _ENDLESS = '''"""Never ends while it is read: a Dag."""
 
 from airflow.sdk import DAG
+from setproctitle import setproctitle
 
+setproctitle("{title}")
 while True:
     pass
 '''
@@ -96,87 +126,124 @@ class TwoTeams(Airspace):
         if team == quiet:
             (self.folder(team) / f"{PROBE}.py").write_text(_CHAIN)
         if team == wild:
-            for number, body in enumerate(_WILD.values()):
-                name = f"{WILD}_{number}"
-                (self.folder(team) / f"{name}.py").write_text(
-                    _TASK.format(dag_id=name, body=body.strip("\n"), tries=_TRIES)
-                )
+            for what in _WILD:
+                _write_wild(self.folder(team), what)
 
 
 def run(options: Options) -> dict[str, Any]:
     """Measure; the document that is stored."""
+    probes = 4 if options.quick else PROBES
     document: dict[str, Any] = {
         "benchmark": "neighbour", "quick": options.quick, "load_before": machine.load(), "limits": _LIMITS.strip(),
-        "rows": [],
+        "probes": probes, "rows": [],
     }  # fmt: skip
-    peer = TwoTeams(options.scratch / "airspace-neighbour", teams=2, settings=_PARSE_TIMEOUT)
-    try:
-        drive.start(peer, fresh=True)
-        with Airflow(peer.url) as airflow:
-            session = drive.signed_in(peer, airflow)
-            drive.await_dag(session, PROBE)
-            drive.run(session, PROBE)
-            alone = _probes(session, 3 if options.quick else PROBES)
-            document["rows"].append(_row("nothing", alone, alone, ""))
-            for number, what in enumerate(_WILD):
-                row = _beside(session, what, alone, lambda number=number: _task(session, f"{WILD}_{number}"))
-                document["rows"].append(row)
-                say(str(row))
-            row = _beside(session, _PARSE, alone, lambda: _file(peer, session))
-            document["rows"].append(row)
-            say(str(row))
-    finally:
-        peer.remove()
+    plain = Plain(options.scratch / "plain-neighbour")
+    plain.folder("all").mkdir(parents=True, exist_ok=True)
+    (plain.folder("all") / f"{PROBE}.py").write_text(_CHAIN)
+    _write_wild(plain.folder("all"), _BUSY)
+    ours = TwoTeams(options.scratch / "airspace-neighbour", teams=2, settings=_PARSE_TIMEOUT)
+    for peer, beside in ((plain, [_BUSY]), (ours, [*_WILD, _PARSE])):
+        with ExitStack() as stack:
+            stack.callback(peer.remove)
+            document["rows"].extend(_rows(peer, beside, probes))
     return document
 
 
-def _beside(session: Session, what: str, alone: list[float], begin: Callable[[], Callable[[], str]]) -> dict[str, Any]:
-    """Probe while the neighbour runs wild, and then see what became of it."""
-    end = begin()
-    time.sleep(1.0)  # until it is under way
-    beside = _probes(session, len(alone))
-    return _row(what, beside, alone, end())
+def _rows(peer: Peer, beside: list[str], probes: int) -> list[dict[str, Any]]:
+    drive.start(peer, fresh=True)
+    with Airflow(peer.url) as airflow:
+        session = drive.signed_in(peer, airflow)
+        drive.await_dag(session, PROBE)
+        drive.run(session, PROBE)
+        alone = [_probes(session, probes)]
+        found = []
+        for what in beside:
+            begin = _endless if what == _PARSE else _again_and_again
+            end = begin(peer, session, what)
+            try:
+                samples = _probes(session, probes)
+            finally:
+                became = end()
+            time.sleep(2.0)  # what is left of it ends
+            alone.append(_probes(session, probes))
+            found.append(_row(peer.name, what, samples, [*alone[-2], *alone[-1]], became))
+            say(str(found[-1]))
+    return found
 
 
 def _probes(session: Session, count: int) -> list[float]:
     return [round(drive.run(session, PROBE, poll=0.1).seconds or 0.0, 3) for _ in range(count)]
 
 
-def _task(session: Session, dag_id: str) -> Callable[[], str]:
+class _Neighbour(threading.Thread):
+    """Begins the neighbour's task, and begins it anew whenever it has ended, until it is told to stop."""
+
+    def __init__(self, peer: Peer, dag_id: str) -> None:
+        super().__init__(daemon=True)
+        self._peer, self._dag_id = peer, dag_id
+        self._over, self._under_way, self._has_failed = threading.Event(), threading.Event(), threading.Event()
+        self.succeeded = 0
+        self.failed: list[str] = []
+
+    def begin(self) -> None:
+        """Until its first task runs."""
+        self.start()
+        if not self._under_way.wait(60):
+            raise PeerError(f"the neighbour's {self._dag_id} does not begin")
+
+    def end(self, *, failed: bool) -> None:
+        """Until nothing of it runs; and, if its task has to fail, until it has failed once."""
+        if failed and not self._has_failed.wait(60):
+            raise PeerError(f"the neighbour's {self._dag_id} did not fail")
+        self._over.set()
+        self.join(60)
+        if self.is_alive():
+            raise PeerError(f"the neighbour's {self._dag_id} cannot be stopped")
+
+    def run(self) -> None:
+        """The thread."""
+        with Airflow(self._peer.url) as airflow:
+            session = drive.signed_in(self._peer, airflow)
+            while not self._over.is_set():
+                self._once(session)
+
+    def _once(self, session: Session) -> None:
+        run_id = session.trigger(self._dag_id).run_id
+        while not (found := session.run(self._dag_id, run_id)).finished:
+            if self._over.is_set():
+                session.call("PATCH", f"/dags/{self._dag_id}/dagRuns/{run_id}", {"state": "failed"})
+                return
+            if not self._under_way.is_set() and session.task_instances(self._dag_id, run_id)[0].state == "running":
+                self._under_way.set()
+            time.sleep(_LOOK)
+        self._under_way.set()
+        if found.state == "failed":
+            self.failed.append(run_id)
+            self._has_failed.set()
+        else:
+            self.succeeded += 1
+
+
+def _again_and_again(peer: Peer, session: Session, what: str) -> Callable[[], str]:
+    """Have the neighbour's task run from now on; how to stop that, and learn what became of it."""
+    dag_id = _dag_id(what)
     drive.await_dag(session, dag_id)
-    run_id = session.trigger(dag_id).run_id
-    base = f"/dags/{dag_id}/dagRuns/{run_id}"
-
-    def tries() -> dict[int, str]:
-        """Those that ended or are at it: number → state."""
-        found = session.call("GET", f"{base}/taskInstances", limit=_TRIES)["task_instances"]
-        begun = {"running", "success", "failed"}
-        return {one["map_index"]: one["state"] for one in found if one["map_index"] >= 0 and one["state"] in begun}
-
-    deadline = time.monotonic() + 60
-    while not tries():
-        if time.monotonic() > deadline:
-            raise PeerError(f"the neighbour's {dag_id} does not begin")
-        time.sleep(0.2)
+    neighbour = _Neighbour(peer, dag_id)
+    neighbour.begin()
 
     def end() -> str:
-        if session.run(dag_id, run_id).finished:
-            raise PeerError(f"the neighbour's {dag_id} was over before the last look")
-        states = list(tries().values())
-        session.call("PATCH", base, {"state": "failed"})
-        if "failed" not in states:
-            return f"{states.count('success')} succeeded"
-        first = min(number for number, state in tries().items() if state == "failed")
-        return f"{states.count('failed')} failed, the first: {_reason(session, base, first)}"
+        neighbour.end(failed=what != _BUSY)
+        if neighbour.failed:
+            return f"{len(neighbour.failed)} failed, the first: {_reason(session, dag_id, neighbour.failed[0])}"
+        return f"{neighbour.succeeded} succeeded"
 
     return end
 
 
-def _reason(session: Session, base: str, number: int) -> str:
+def _reason(session: Session, dag_id: str, run_id: str) -> str:
     """The first error in the task's log, shortened."""
-    where = f"{base}/taskInstances/run_wild/logs/1"
-    log = session.call("GET", where, full_content="true", map_index=number)
-    for line in log["content"]:
+    where = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/run_wild/logs/1"
+    for line in session.call("GET", where, full_content="true")["content"]:
         if isinstance(line, dict) and line.get("level") in ("error", "critical"):
             detail = (line.get("error_detail") or [{}])[0]
             cause = f"{detail.get('exc_type', '')} {detail.get('exc_value', '')}".strip()
@@ -184,12 +251,19 @@ def _reason(session: Session, base: str, number: int) -> str:
     return "no reason was given"
 
 
-def _file(peer: TwoTeams, session: Session) -> Callable[[], str]:
-    folder = peer.folder(peer.teams_now[1])
-    (folder / "endless.py").write_text(_ENDLESS)
+def _endless(peer: Peer, session: Session, what: str) -> Callable[[], str]:
+    """Have a file read that does not end, from now on."""
+    title = f"{what}, at {peer.port}"
+    (peer.folder(peer.teams_now[1]) / "endless.py").write_text(_ENDLESS.format(title=title))
+    deadline = time.monotonic() + 90
+    while not _runs(title):
+        if time.monotonic() > deadline:
+            raise PeerError("the file that never ends is not read")
+        time.sleep(0.1)
 
     def end() -> str:
-        deadline = time.monotonic() + 90
+        if not _runs(title):
+            raise PeerError("the file that never ends was given up before the last look")
         while time.monotonic() < deadline:
             with suppress(RestError):
                 for error in session.call("GET", "/importErrors")["import_errors"]:
@@ -201,13 +275,35 @@ def _file(peer: TwoTeams, session: Session) -> Callable[[], str]:
     return end
 
 
-def _row(what: str, beside: list[float], alone: list[float], became: str) -> dict[str, Any]:
+def _runs(title: str) -> bool:
+    """Whether there is a process of that title."""
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if entry.read_bytes().startswith(title.encode()):
+                return True
+    return False
+
+
+def _write_wild(folder: Path, what: str) -> None:
+    dag_id = _dag_id(what)
+    (folder / f"{dag_id}.py").write_text(_TASK.format(dag_id=dag_id, body=_WILD[what].strip("\n")))
+
+
+def _dag_id(what: str) -> str:
+    return f"{WILD}_{list(_WILD).index(what)}"
+
+
+def _row(side: str, what: str, beside: list[float], alone: list[float], became: str) -> dict[str, Any]:
     return {
+        "side": side,
         "neighbour": what,
+        "alone_s": summary.middle(alone),
+        "alone_worst_s": max(alone),
         "median_s": summary.middle(beside),
         "worst_s": max(beside),
         "ratio": summary.ratio(summary.middle(beside), summary.middle(alone)),
-        "worst_ratio": summary.ratio(max(beside), summary.middle(alone)),
+        "worst_ratio": summary.ratio(max(beside), max(alone)),
         "samples": beside,
+        "samples_alone": alone,
         "became": became,
     }

@@ -168,12 +168,13 @@ def _parse(document: Document) -> str:
 
 def _neighbour(document: Document) -> str:
     lines = _header(
-        ["beside", "a chain of three, median, s", "worst, s", "median / alone", "worst / alone", "what became of it"]
-    )
+        ["side", "beside", "a chain of three alone, s", "worst, s", "beside it, s", "worst, s", "beside / alone",
+         "worst / worst", "what became of it"]
+    )  # fmt: skip
     for row in document["rows"]:
-        seconds = [_number(row[key], " ").strip() for key in ("median_s", "worst_s")]
+        seconds = [_number(row[key], " ").strip() for key in ("alone_s", "alone_worst_s", "median_s", "worst_s")]
         ratios = [_number(row[key], "×") for key in ("ratio", "worst_ratio")]
-        lines.append(_row([row["neighbour"], *seconds, *ratios, row["became"].replace("|", "\\|")]))
+        lines.append(_row([row["side"], row["neighbour"], *seconds, *ratios, row["became"].replace("|", "\\|")]))
     return "\n".join(lines)
 
 

@@ -40,6 +40,8 @@ class TestRoundRobin:
     def test_a_loop_stays_short_while_others_wait(self) -> None:
         assert len(round_robin(line("noisy", *range(100)), 20)) == 20
         assert round_robin([*line("noisy", *range(100)), *line("quiet", 200)], 20) == [200, *range(BESIDE_OTHERS)]
+        # What others have need not be looked at now: it may have to be in a moment.
+        assert round_robin(line("noisy", *range(100)), 20, beside_others=True) == [*range(BESIDE_OTHERS)]
 
     def test_a_line_keeps_its_order_where_some_were_taken_out(self) -> None:
         assert round_robin([Waiting(3, "a", 9), Waiting(1, "a", 2), Waiting(2, "a", 5)], 9) == [1, 2, 3]

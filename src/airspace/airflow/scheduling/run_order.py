@@ -30,12 +30,15 @@ BESIDE_OTHERS = 5
 """Runs of one team that are looked at in a loop while other teams' wait too: what a loop takes, everybody waits."""
 
 
-def round_robin(runs: Iterable[Waiting], most: int) -> list[int]:
-    """The runs to look at: every team's first one, then every team's second one, as far as there is room."""
+def round_robin(runs: Iterable[Waiting], most: int, *, beside_others: bool = False) -> list[int]:
+    """The runs to look at: every team's first one, then every team's second one, as far as there is room.
+
+    :param beside_others: other teams have runs too, though none of them is to be looked at now
+    """
     by_team: dict[str | None, list[Waiting]] = {}
     for run in sorted(runs, key=lambda run: run.place):
         by_team.setdefault(run.team, []).append(run)
-    each = BESIDE_OTHERS if len(by_team) > 1 else most
+    each = BESIDE_OTHERS if beside_others or len(by_team) > 1 else most
     rounds = [(position, run) for line in by_team.values() for position, run in enumerate(line[:each])]
     # Of teams in the same round, the one with fewer runs goes first: it is done with them sooner.
     rounds.sort(key=lambda item: (item[0], len(by_team[item[1].team]), str(item[1].team)))

@@ -147,7 +147,8 @@ class TeamScheduler(SchedulerJobRunner):
         if len(light) <= MARKED:
             due, marks = self._due({run.id: run.key for run in light}, session)
             light = [run for run in light if run.id in due]
-        chosen = round_robin(light, DagRun.DEFAULT_DAGRUNS_TO_EXAMINE)
+        others = len({run.team for run in waiting}) > 1
+        chosen = round_robin(light, DagRun.DEFAULT_DAGRUNS_TO_EXAMINE, beside_others=others)
         self._looks.begun(chosen, marks)
         self._more_runs = len(light) > len(chosen)
         return self._locked(chosen, session)

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import http.server
 import os
+import select
 import shutil
 import signal
 import socket
@@ -153,15 +154,12 @@ class Encrypted:
             if first == struct.pack("!II", 8, 80877103):
                 link.sendall(b"S" if self._context else b"N")
                 if self._context is not None:
-                    link.settimeout(60)  # so that nobody waits inside of OpenSSL, which two threads use here
+                    link.settimeout(60)
                     link = self._context.wrap_socket(link, server_side=True)
                     self.sealed += 1
             else:
                 database.sendall(first)
-            back = threading.Thread(target=_pour, args=(database, link), daemon=True)
-            back.start()
-            _pour(link, database)
-            back.join(5)
+            _both_ways(_InTurn(link) if isinstance(link, ssl.SSLSocket) else link, database)
         link.close()
 
 
@@ -188,15 +186,47 @@ class Sealed:
 
     def _serve(self, link: socket.socket) -> None:
         with contextlib.suppress(OSError), link, socket.create_connection(("127.0.0.1", self._to)) as behind:
-            link.settimeout(60)  # so that nobody waits inside of OpenSSL, which two threads use here
+            link.settimeout(60)
             with self._context.wrap_socket(link, server_side=True) as sealed:
-                back = threading.Thread(target=_pour, args=(behind, sealed), daemon=True)
-                back.start()
-                _pour(sealed, behind)
-                back.join(5)
+                _both_ways(_InTurn(sealed), behind)
 
 
-def _pour(source: socket.socket, target: socket.socket) -> None:
+class _InTurn:
+    """A connection with TLS for two threads: OpenSSL bears one at a time, and nobody waits inside of it."""
+
+    def __init__(self, link: ssl.SSLSocket) -> None:
+        self._link = link
+        self._lock = threading.Lock()
+        link.setblocking(False)
+
+    def recv(self, size: int) -> bytes:
+        while True:
+            with self._lock, contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return self._link.recv(size)
+            select.select([self._link], [], [], 1.0)
+
+    def sendall(self, data: bytes) -> None:
+        while data:
+            sent = 0
+            with self._lock, contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                sent = self._link.send(data)
+            if not sent:
+                select.select([], [self._link], [], 1.0)
+            data = data[sent:]
+
+    def shutdown(self, how: int) -> None:
+        with self._lock:
+            self._link.shutdown(how)
+
+
+def _both_ways(link: socket.socket | _InTurn, behind: socket.socket) -> None:
+    back = threading.Thread(target=_pour, args=(behind, link), daemon=True)
+    back.start()
+    _pour(link, behind)
+    back.join(5)
+
+
+def _pour(source: socket.socket | _InTurn, target: socket.socket | _InTurn) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
             target.sendall(data)

@@ -70,8 +70,11 @@ class Own(BaseTrigger):
     async def environment(self):
         with __import__("contextlib").suppress(OSError):
             await asyncio.get_running_loop().getaddrinfo("in-a-trigger.example", 1)
-        return TriggerEvent({"uid": os.getuid(), "names": sorted(os.environ), "processes": [
-            open(f"/proc/{pid}/cmdline").read().split("\\0")[0] for pid in os.listdir("/proc") if pid.isdigit()]})
+        processes = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with __import__("contextlib").suppress(OSError):  # the team's tasks come and go beside it
+                processes.append(open(f"/proc/{pid}/cmdline").read().split("\\0")[0])
+        return TriggerEvent({"uid": os.getuid(), "names": sorted(os.environ), "processes": processes})
 
     async def bad(self):
         raise ValueError("as it should")

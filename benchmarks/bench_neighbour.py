@@ -2,16 +2,16 @@
 
 A quiet team runs a chain of three tasks again and again: alone, beside a neighbour that keeps one processor busy, as
 its limits allow, and while that one's tasks fork without end, ask for ten gigabytes, fill their scratch space or print
-one line of a gigabyte, each begun anew as soon as the last one failed, or while one of its Dag files never ends. Alone
-it runs before and after each of them: a machine's speed is not the same all the time. Plain Airflow has the quiet chain
-and the busy neighbour too.
+one line of a gigabyte, each begun anew as soon as the last one failed, or while one of its Dag files never ends; all
+that of a neighbour that may use one processor, and of one that may use a quarter. Alone it runs before and after each
+of them: a machine's speed is not the same all the time. Plain Airflow has the quiet chain and the busy neighbour too.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,12 @@ from benchmarks.airspace_peer import Airspace
 from benchmarks.options import Options, say
 from benchmarks.peers import Peer, PeerError
 
-PROBE, WILD = "quiet_chain", "wild"
+PROBE = "quiet_chain"
 PROBES = 15  # of the chain, beside each; the worst of them counts as much as the median
 _LOOK = 0.25  # seconds between two questions whether the neighbour's task has ended
 _PARSE_TIMEOUT = {"dag_processor": {"dag_file_processor_timeout": "20"}}
-_LIMITS = "limits: {memory: 1G, cpu: 1, processes: 128, scratch: 256M}\n"
+_LIMITS = "limits: {{memory: 1G, cpu: {cpu}, processes: 128, scratch: 256M}}\n"
+_NEIGHBOURS = {1: 1, 2: 0.25}  # place among the teams → processors that it may use
 _CHAIN = f'''"""Three tasks, one after the other."""
 
 from airflow.sdk import DAG, task
@@ -115,41 +116,42 @@ while True:
 _PARSE = "a Dag file that never ends"
 
 
-class TwoTeams(Airspace):
-    """A quiet team and a wild one, with limits."""
+class QuietAndWild(Airspace):
+    """A quiet team and two wild ones, with limits."""
 
     def _write_team(self, team: str) -> None:
         super()._write_team(team)
-        quiet, wild = self.teams_now
+        place = self.teams_now.index(team)
         file = self.root / "teams" / f"{team}.yaml"
-        file.write_text(file.read_text() + _LIMITS)
-        if team == quiet:
+        file.write_text(file.read_text() + _LIMITS.format(cpu=_NEIGHBOURS.get(place, 1)))
+        if place == 0:
             (self.folder(team) / f"{PROBE}.py").write_text(_CHAIN)
-        if team == wild:
-            for what in _WILD:
-                _write_wild(self.folder(team), what)
+        else:
+            _write_wild(self.folder(team), team, list(_WILD))
 
 
 def run(options: Options) -> dict[str, Any]:
     """Measure; the document that is stored."""
     probes = 4 if options.quick else PROBES
     document: dict[str, Any] = {
-        "benchmark": "neighbour", "quick": options.quick, "load_before": machine.load(), "limits": _LIMITS.strip(),
-        "probes": probes, "rows": [],
+        "benchmark": "neighbour", "quick": options.quick, "load_before": machine.load(),
+        "limits": _LIMITS.format(cpu="as in the rows").strip(), "probes": probes, "rows": [],
     }  # fmt: skip
     plain = Plain(options.scratch / "plain-neighbour")
     plain.folder("all").mkdir(parents=True, exist_ok=True)
     (plain.folder("all") / f"{PROBE}.py").write_text(_CHAIN)
-    _write_wild(plain.folder("all"), _BUSY)
-    ours = TwoTeams(options.scratch / "airspace-neighbour", teams=2, settings=_PARSE_TIMEOUT)
-    for peer, beside in ((plain, [_BUSY]), (ours, [*_WILD, _PARSE])):
+    _write_wild(plain.folder("all"), "all", [_BUSY])
+    ours = QuietAndWild(options.scratch / "airspace-neighbour", teams=1 + len(_NEIGHBOURS), settings=_PARSE_TIMEOUT)
+    wild = [(ours.teams_now[place], cpu, what) for place, cpu in _NEIGHBOURS.items() for what in (*_WILD, _PARSE)]
+    for peer, beside in ((plain, [("all", None, _BUSY)]), (ours, wild)):
         with ExitStack() as stack:
             stack.callback(peer.remove)
             document["rows"].extend(_rows(peer, beside, probes))
     return document
 
 
-def _rows(peer: Peer, beside: list[str], probes: int) -> list[dict[str, Any]]:
+def _rows(peer: Peer, beside: Sequence[tuple[str, float | None, str]], probes: int) -> list[dict[str, Any]]:
+    """What each neighbour costs: a team, the processors that it may use, and what it does."""
     drive.start(peer, fresh=True)
     with Airflow(peer.url) as airflow:
         session = drive.signed_in(peer, airflow)
@@ -157,16 +159,17 @@ def _rows(peer: Peer, beside: list[str], probes: int) -> list[dict[str, Any]]:
         drive.run(session, PROBE)
         alone = [_probes(session, probes)]
         found = []
-        for what in beside:
+        for team, cpu, what in beside:
             begin = _endless if what == _PARSE else _again_and_again
-            end = begin(peer, session, what)
+            end = begin(peer, session, team, what)
             try:
                 samples = _probes(session, probes)
             finally:
                 became = end()
             time.sleep(2.0)  # what is left of it ends
             alone.append(_probes(session, probes))
-            found.append(_row(peer.name, what, samples, [*alone[-2], *alone[-1]], became))
+            row = _row(samples, [*alone[-2], *alone[-1]])
+            found.append({"side": peer.name, "neighbour": what, "may_use": cpu, "became": became} | row)
             say(str(found[-1]))
     return found
 
@@ -224,9 +227,9 @@ class _Neighbour(threading.Thread):
             self.succeeded += 1
 
 
-def _again_and_again(peer: Peer, session: Session, what: str) -> Callable[[], str]:
+def _again_and_again(peer: Peer, session: Session, team: str, what: str) -> Callable[[], str]:
     """Have the neighbour's task run from now on; how to stop that, and learn what became of it."""
-    dag_id = _dag_id(what)
+    dag_id = _dag_id(team, what)
     drive.await_dag(session, dag_id)
     neighbour = _Neighbour(peer, dag_id)
     neighbour.begin()
@@ -251,10 +254,10 @@ def _reason(session: Session, dag_id: str, run_id: str) -> str:
     return "no reason was given"
 
 
-def _endless(peer: Peer, session: Session, what: str) -> Callable[[], str]:
+def _endless(peer: Peer, session: Session, team: str, what: str) -> Callable[[], str]:
     """Have a file read that does not end, from now on."""
-    title = f"{what}, at {peer.port}"
-    (peer.folder(peer.teams_now[1]) / "endless.py").write_text(_ENDLESS.format(title=title))
+    title, file = f"{what}, of {team} at {peer.port}", f"endless_{team}.py"
+    (peer.folder(team) / file).write_text(_ENDLESS.format(title=title))
     deadline = time.monotonic() + 90
     while not _runs(title):
         if time.monotonic() > deadline:
@@ -267,7 +270,7 @@ def _endless(peer: Peer, session: Session, what: str) -> Callable[[], str]:
         while time.monotonic() < deadline:
             with suppress(RestError):
                 for error in session.call("GET", "/importErrors")["import_errors"]:
-                    if "endless" in str(error["filename"]):
+                    if file in str(error["filename"]):
                         return f"refused: {str(error['stack_trace']).strip().splitlines()[-1][:120]}"
             time.sleep(0.5)
         raise PeerError("the file that never ends was not given up")
@@ -284,19 +287,18 @@ def _runs(title: str) -> bool:
     return False
 
 
-def _write_wild(folder: Path, what: str) -> None:
-    dag_id = _dag_id(what)
-    (folder / f"{dag_id}.py").write_text(_TASK.format(dag_id=dag_id, body=_WILD[what].strip("\n")))
+def _write_wild(folder: Path, team: str, kinds: Sequence[str]) -> None:
+    for what in kinds:
+        dag_id = _dag_id(team, what)
+        (folder / f"{dag_id}.py").write_text(_TASK.format(dag_id=dag_id, body=_WILD[what].strip("\n")))
 
 
-def _dag_id(what: str) -> str:
-    return f"{WILD}_{list(_WILD).index(what)}"
+def _dag_id(team: str, what: str) -> str:
+    return f"{team}_wild_{list(_WILD).index(what)}"
 
 
-def _row(side: str, what: str, beside: list[float], alone: list[float], became: str) -> dict[str, Any]:
+def _row(beside: list[float], alone: list[float]) -> dict[str, Any]:
     return {
-        "side": side,
-        "neighbour": what,
         "alone_s": summary.middle(alone),
         "alone_worst_s": max(alone),
         "median_s": summary.middle(beside),
@@ -305,5 +307,4 @@ def _row(side: str, what: str, beside: list[float], alone: list[float], became: 
         "worst_ratio": summary.ratio(max(beside), max(alone)),
         "samples": beside,
         "samples_alone": alone,
-        "became": became,
     }

@@ -168,13 +168,16 @@ def _parse(document: Document) -> str:
 
 def _neighbour(document: Document) -> str:
     lines = _header(
-        ["side", "beside", "a chain of three alone, s", "worst, s", "beside it, s", "worst, s", "beside / alone",
-         "worst / worst", "what became of it"]
+        ["side", "beside", "processors it may use", "a chain of three alone, s", "worst, s", "beside it, s", "worst, s",
+         "beside / alone", "worst / worst", "what became of it"]
     )  # fmt: skip
     for row in document["rows"]:
+        may_use = "all" if row["may_use"] is None else str(row["may_use"])
         seconds = [_number(row[key], " ").strip() for key in ("alone_s", "alone_worst_s", "median_s", "worst_s")]
         ratios = [_number(row[key], "×") for key in ("ratio", "worst_ratio")]
-        lines.append(_row([row["side"], row["neighbour"], *seconds, *ratios, row["became"].replace("|", "\\|")]))
+        lines.append(
+            _row([row["side"], row["neighbour"], may_use, *seconds, *ratios, row["became"].replace("|", "\\|")])
+        )
     return "\n".join(lines)
 
 

@@ -22,8 +22,10 @@ from airflow.models.connection_test import ConnectionTestRequest
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.settings import Session
 from airflow.models.taskinstance import TaskInstance
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 from airspace.airflow.scheduling import waiting_work as w
+from airspace.airflow.scheduling.run_order import Looks, RunSizes
+from airspace.airflow.scheduling.scheduler import TeamScheduler
 
 now, found = datetime.now(timezone.utc), {}
 session = Session()
@@ -112,6 +114,29 @@ found["marks"] = {
     "cleared": changed(move("v", None)),
     "committed late": changed(move("u", "success", updated_at=now - timedelta(days=1))),
 }
+
+
+def looked_at(scheduler):
+    # The runs that Airflow is left to look at.
+    runs, seen = list(session.scalars(select(DagRun).order_by(DagRun.dag_id))), []
+    Airflows._schedule_all_dag_runs = lambda self, guard, chosen, session: seen.extend(run.dag_id for run in chosen)
+    scheduler._schedule_all_dag_runs(None, runs, session)
+    return seen
+
+
+Airflows = TeamScheduler.__bases__[0]
+scheduler = TeamScheduler.__new__(TeamScheduler)
+scheduler._in_lane, scheduler._sizes, scheduler._looks = False, RunSizes(), Looks(clock=lambda: 0.0)
+session.execute(text("INSERT INTO dag_bundle (name) VALUES ('b')"))
+for name in ("d", "e"):
+    session.add(DagModel(dag_id=name, bundle_name="b", is_paused=False, is_stale=False))
+    session.flush()
+    session.add(DagRun(**{**run, "dag_id": name}, state="running"))
+    session.flush()
+    session.execute(text(task("running", "NULL").replace("'d'", f"'{name}'")))
+found["looks"] = [looked_at(scheduler), looked_at(scheduler)]
+session.execute(update(TaskInstance).where(TaskInstance.dag_id == "e").values(state="success"))
+found["looks"] += [looked_at(scheduler), looked_at(scheduler)]
 print(json.dumps(found))
 """
 
@@ -151,4 +176,6 @@ def test_what_waits_is_seen_and_nothing_else(postgres: Cluster, migrated_templat
             "cleared": True,
             "committed late": True,
         },
+        # The first time all; then none, until a task of one has ended, and that one once.
+        "looks": [["d", "e"], [], ["e"], []],
     }
